@@ -1,0 +1,113 @@
+/*
+ * log.c - one line to stderr for each thing worth saying.
+ *
+ * Every program writes its diagnostics here, each as one write(2) so that
+ * the lines of several processes on one terminal do not mix.
+ */
+
+#include "log.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define LINE_MAX_LEN 2048
+
+static const char *program = "idmesh";
+static enum log_level threshold = LOG_INFO;
+
+void
+log_open(const char *name)
+{
+	program = name;
+}
+
+void
+log_level(enum log_level level)
+{
+	threshold = level;
+}
+
+const char *
+log_name(void)
+{
+	return program;
+}
+
+static void
+line(enum log_level level, const char *fmt, va_list ap)
+{
+	static const char *const words[] = { "error: ", "warning: ", "",
+		"debug: " };
+	char text[LINE_MAX_LEN];
+	size_t room = sizeof(text) - 1, at;
+	int n;
+
+	if (level > threshold)
+		return;
+	n = snprintf(text, room, "%s: %s", program, words[level]);
+	at = n < 0 ? 0 : (size_t)n;
+	n = vsnprintf(text + at, room - at, fmt, ap);
+	if (n > 0)
+		at = at + (size_t)n < room ? at + (size_t)n : room - 1;
+	for (size_t i = 0; i < at; i++)
+		if (text[i] == '\n')
+			text[i] = ' ';
+	text[at++] = '\n';
+	/* A log line that cannot be written has nowhere else to go. */
+	if (write(STDERR_FILENO, text, at) < 0)
+		return;
+}
+
+void
+log_error(const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	line(LOG_ERROR, fmt, ap);
+	va_end(ap);
+}
+
+void
+log_warn(const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	line(LOG_WARN, fmt, ap);
+	va_end(ap);
+}
+
+void
+log_info(const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	line(LOG_INFO, fmt, ap);
+	va_end(ap);
+}
+
+void
+log_debug(const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	line(LOG_DEBUG, fmt, ap);
+	va_end(ap);
+}
+
+void
+die(enum exit_code code, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	line(LOG_ERROR, fmt, ap);
+	va_end(ap);
+	exit(code);
+}

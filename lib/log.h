@@ -1,0 +1,36 @@
+#ifndef IDMESH_LOG_H
+#define IDMESH_LOG_H
+
+/*
+ * log.h - one line to stderr for each thing worth saying, and the exit codes.
+ *
+ * layer 0.  Every program calls log_open() first.  A line is
+ * "idmesh-fetch: warning: text"; it never holds a secret.
+ */
+
+enum log_level { LOG_ERROR, LOG_WARN, LOG_INFO, LOG_DEBUG };
+
+/* The same four everywhere; DESIGN says what each means. */
+enum exit_code {
+	EXIT_DONE = 0,
+	EXIT_PARTLY = 1, /* done, with dead letters or skipped entities */
+	EXIT_USAGE = 100, /* wrong use or configuration */
+	EXIT_TEMPORARY = 111, /* temporary failure, trying again may help */
+};
+
+/* Names the program in its lines; `name` is borrowed for ever. */
+void log_open(const char *name);
+/* Lines above this level are left out; LOG_INFO at the start. */
+void log_level(enum log_level level);
+const char *log_name(void);
+
+void log_error(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+void log_warn(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+void log_info(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+void log_debug(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+
+/* One error line, then exit(code).  Only from main.c, options and mem.c. */
+_Noreturn void die(enum exit_code code, const char *fmt, ...)
+    __attribute__((format(printf, 2, 3)));
+
+#endif
