@@ -1,0 +1,133 @@
+#ifndef IDMESH_MSG_H
+#define IDMESH_MSG_H
+
+/*
+ * msg.h - the one dictionary of messages between the programs.
+ *
+ * layer 2.  One message is one JSON object: a line in a pipe, a frame in
+ * ZeroMQ, the same bytes.  message(5) describes it for other languages; no
+ * wire name stands anywhere else in the code.
+ *
+ * The law of ownership: a struct msg owns its document; all that is read out
+ * of it is borrowed and dies with it.
+ */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <yyjson.h>
+
+#include "buf.h"
+#include "why.h"
+
+#define MSG_VERSION 1
+#define MSG_MAX ((size_t)8 << 20) /* bytes of a frame or line */
+
+/* Header keys, in the order in which they are written. */
+#define MSG_V "v"
+#define MSG_KIND "kind"
+#define MSG_ROLE "role" /* fetch, transform, join: who asks */
+#define MSG_SOURCE "source" /* "okta:contoso", or the store of join */
+#define MSG_STREAM "stream" /* "User", ...; "mesh" behind join */
+#define MSG_RUN "run"
+#define MSG_EPOCH "epoch"
+#define MSG_FIRST "first" /* change: first number that it covers */
+#define MSG_SEQ "seq"
+#define MSG_N "n" /* records of the page */
+#define MSG_TRY "try" /* how often the page was handed out */
+#define MSG_ISOLATE "isolate"
+#define MSG_MODE "mode" /* full or delta */
+#define MSG_INSTANCE "instance" /* host:pid:random of a process */
+#define MSG_BOOT "boot" /* the committer's instance */
+#define MSG_CREDIT "credit"
+#define MSG_AT "at" /* server time of the response */
+#define MSG_REQUEST "request" /* X-Okta-Request-Id of the response */
+#define MSG_RULES "rules" /* version of the rules that mapped */
+#define MSG_FILTER "filter" /* {"text","route"} */
+#define MSG_KEY "key" /* paths that make the connector key */
+#define MSG_EXTERNAL_ID "externalId"
+#define MSG_CONTEXT "context"
+#define MSG_LAST "last" /* last page of its context */
+#define MSG_STATE "state" /* where to resume behind this page */
+#define MSG_COMPLETE "complete"
+#define MSG_SKIPPED "skipped" /* the token may not read the entity */
+#define MSG_WHY "why"
+#define MSG_PAGES "pages"
+#define MSG_WATERMARK "watermark"
+#define MSG_CERTIFICATE "certificate"
+#define MSG_WARNINGS "warnings"
+#define MSG_STREAMS "streams"
+#define MSG_CURSOR "cursor"
+#define MSG_TYPES "types"
+#define MSG_BAD "bad"
+#define MSG_RECORDS "records"
+#define MSG_CHANGES "changes"
+
+enum msg_kind {
+	MSG_HELLO,
+	MSG_STATE_ANSWER, /* "state" */
+	MSG_READY,
+	MSG_BEAT,
+	MSG_BYE,
+	MSG_PAGE,
+	MSG_MAPPED, /* "records" */
+	MSG_END,
+	MSG_ACK,
+	MSG_GAP,
+	MSG_FENCED,
+	MSG_SCHEMA,
+	MSG_CHANGE,
+	MSG_OPERATION,
+	MSG_RESULT,
+	MSG_EVENT,
+	MSG_KINDS
+};
+
+/*
+ * A message that was read.  Strings are NULL and numbers 0 when absent;
+ * values are NULL when absent or JSON null.
+ */
+struct msg {
+	enum msg_kind kind;
+	const char *role, *source, *stream, *mode, *instance, *boot, *at,
+	    *request, *rules, *external_id, *why, *cursor;
+	int64_t run, epoch, first, seq, n, attempt, credit, pages;
+	bool isolate, last, complete, skipped;
+	yyjson_val *filter, *key, *context, *state, *watermark, *certificate,
+	    *warnings, *streams, *types, *bad, *records, *changes;
+	size_t len; /* bytes of the message */
+	yyjson_doc *doc; /* owned */
+};
+
+/*
+ * Reads one message; numbers stay raw text (json.h reads them).  `bytes` is
+ * not kept.  -1 with a reason for what is no message of this version: wrong
+ * JSON, unknown v or kind, a field of the wrong type, over MSG_MAX.
+ * Matched by msg_open() to msg_close().
+ */
+int msg_read(struct msg *m, const char *bytes, size_t len, struct why *why);
+void msg_free(struct msg *m);
+const char *msg_kind_name(enum msg_kind kind);
+
+/*
+ * Writing: open, fields in the order of the dictionary, close.  Nothing is
+ * written for a NULL string or value.  Matched by msg_read().
+ */
+void msg_open(struct buf *b, enum msg_kind kind);
+void msg_str(struct buf *b, const char *name, const char *value);
+void msg_int(struct buf *b, const char *name, int64_t value);
+void msg_bool(struct buf *b, const char *name, bool value);
+void msg_val(struct buf *b, const char *name, yyjson_val *value);
+/* JSON text as it is. */
+void msg_raw(struct buf *b, const char *name, const char *text, size_t len);
+/* source, stream, run, epoch: where a message belongs. */
+void msg_address(struct buf *b, const char *source, const char *stream,
+    int64_t run, int64_t epoch);
+void msg_close(struct buf *b);
+
+/* ack, gap and fenced carry no more than an address and a seq. */
+void msg_short(struct buf *b, enum msg_kind kind, const char *source,
+    const char *stream, int64_t run, int64_t epoch, int64_t seq);
+
+#endif
