@@ -27,8 +27,8 @@ struct bus_peer {
 };
 
 struct bus *bus_new(void);
-/* Waits at most linger_ms for frames that were sent. */
-void bus_free(struct bus *b, int linger_ms);
+/* After all sockets are closed; frames sent may linger for 2 s. */
+void bus_free(struct bus *b);
 
 /*
  * ROUTER on an endpoint.  ipc://: the folder is made 0700 and the path is

@@ -52,16 +52,16 @@ enum committer_verdict committer_offer(
     struct committer *c, struct msg *m, int64_t now_ms);
 
 /*
- * The next message in order of any stream, or NULL; borrowed until its
- * committer_done().  Several may be taken before they are done, so that
- * they share a transaction: `after` is the last one taken, NULL at first.
+ * The next message in order of any stream, or NULL; borrowed.  A stream
+ * stays at its message until committer_step(), so several messages can share
+ * a transaction: next, apply, step, next, ...
  */
 struct msg *committer_next(struct committer *c, struct committer_stream **of);
-/* The message is in the transaction: move on, seq is not acked yet. */
+/* The message is applied in the open transaction: pass to the next. */
 void committer_step(struct committer_stream *s);
-/* The transaction failed: what was stepped over comes again. */
+/* The transaction was rolled back: what was stepped over comes again. */
 void committer_back(struct committer *c);
-/* The transaction is durable: free what was stepped over. */
+/* The transaction is durable: frees what was stepped over. */
 void committer_done(struct committer *c);
 
 /* A stream whose next seq is missing for COMMITTER_GAP_MS, or NULL. */

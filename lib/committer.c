@@ -1,0 +1,258 @@
+/*
+ * committer.c - messages of a stream strictly in seq order, each once.
+ *
+ * join and the sinks offer every message that arrives, take out what is next
+ * and report what became durable.  Owns the buffered messages; holds at most
+ * `reach` of them a stream.
+ */
+
+#include "committer.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "mem.h"
+
+/* One buffered message of a stream, in seq order. */
+struct slot {
+	struct msg msg; /* owned */
+	struct slot *next;
+};
+
+struct committer_stream {
+	char *source, *name; /* owned */
+	int64_t run, epoch;
+	int64_t committed; /* durable */
+	int64_t stepped; /* in the open transaction */
+	struct slot *slots; /* owned */
+	int64_t hole_ms; /* since when messages wait behind a hole, 0 none */
+	struct committer_stream *next;
+};
+
+struct committer {
+	int64_t reach;
+	struct committer_stream *streams; /* owned */
+};
+
+struct committer *
+committer_new(int64_t reach)
+{
+	struct committer *c = xcalloc(1, sizeof(*c));
+
+	c->reach = reach;
+	return c;
+}
+
+static void
+free_slots(struct committer_stream *s)
+{
+	while (s->slots != NULL) {
+		struct slot *slot = s->slots;
+
+		s->slots = slot->next;
+		msg_free(&slot->msg);
+		free(slot);
+	}
+}
+
+void
+committer_free(struct committer *c)
+{
+	if (c == NULL)
+		return;
+	while (c->streams != NULL) {
+		struct committer_stream *s = c->streams;
+
+		c->streams = s->next;
+		free_slots(s);
+		free(s->source);
+		free(s->name);
+		free(s);
+	}
+	free(c);
+}
+
+struct committer_stream *
+committer_find(
+    const struct committer *c, const char *source, const char *stream)
+{
+	struct committer_stream *s = c->streams;
+
+	while (s != NULL &&
+	       (strcmp(s->name, stream) != 0 || strcmp(s->source, source) != 0))
+		s = s->next;
+	return s;
+}
+
+struct committer_stream *
+committer_set(struct committer *c, const char *source, const char *stream,
+    int64_t run, int64_t epoch, int64_t seq)
+{
+	struct committer_stream *s = committer_find(c, source, stream);
+
+	if (s == NULL) {
+		s = xcalloc(1, sizeof(*s));
+		s->source = xstrdup(source);
+		s->name = xstrdup(stream);
+		s->next = c->streams;
+		c->streams = s;
+	}
+	free_slots(s);
+	s->run = run;
+	s->epoch = epoch;
+	s->committed = s->stepped = seq;
+	s->hole_ms = 0;
+	return s;
+}
+
+int64_t
+committer_seq(const struct committer_stream *s)
+{
+	return s->committed;
+}
+
+int64_t
+committer_run(const struct committer_stream *s)
+{
+	return s->run;
+}
+
+int64_t
+committer_epoch(const struct committer_stream *s)
+{
+	return s->epoch;
+}
+
+const char *
+committer_source(const struct committer_stream *s)
+{
+	return s->source;
+}
+
+const char *
+committer_name(const struct committer_stream *s)
+{
+	return s->name;
+}
+
+/* The number that must follow the committed one for m to be next. */
+static int64_t
+first_of(const struct msg *m)
+{
+	return m->first > 0 ? m->first : m->seq;
+}
+
+enum committer_verdict
+committer_offer(struct committer *c, struct msg *m, int64_t now_ms)
+{
+	struct committer_stream *s = committer_find(c, m->source, m->stream);
+	struct slot **at, *slot;
+
+	if (s == NULL)
+		return COMMITTER_UNKNOWN;
+	if (m->run != s->run || m->epoch != s->epoch)
+		return COMMITTER_FENCED;
+	if (m->seq <= s->stepped)
+		return COMMITTER_DUPLICATE;
+	if (m->seq > s->committed + c->reach)
+		return COMMITTER_BEYOND;
+	at = &s->slots;
+	while (*at != NULL && (*at)->msg.seq < m->seq)
+		at = &(*at)->next;
+	if (*at != NULL && (*at)->msg.seq == m->seq)
+		return COMMITTER_DUPLICATE;
+	slot = xmalloc(sizeof(*slot));
+	slot->msg = *m;
+	slot->next = *at;
+	*at = slot;
+	*m = (struct msg){ 0 };
+	if (s->hole_ms == 0 && first_of(&s->slots->msg) > s->stepped + 1)
+		s->hole_ms = now_ms;
+	return COMMITTER_TAKEN;
+}
+
+/* The stream's next message if it is there; one already stepped is not. */
+static struct slot *
+next_slot(const struct committer_stream *s)
+{
+	struct slot *slot = s->slots;
+
+	while (slot != NULL && slot->msg.seq <= s->stepped)
+		slot = slot->next;
+	if (slot == NULL || first_of(&slot->msg) > s->stepped + 1)
+		return NULL;
+	return slot;
+}
+
+struct msg *
+committer_next(struct committer *c, struct committer_stream **of)
+{
+	for (struct committer_stream *s = c->streams; s != NULL; s = s->next) {
+		struct slot *slot = next_slot(s);
+
+		if (slot != NULL) {
+			*of = s;
+			return &slot->msg;
+		}
+	}
+	return NULL;
+}
+
+void
+committer_step(struct committer_stream *s)
+{
+	struct slot *slot = next_slot(s);
+
+	if (slot != NULL)
+		s->stepped = slot->msg.seq;
+	s->hole_ms = 0;
+}
+
+void
+committer_back(struct committer *c)
+{
+	for (struct committer_stream *s = c->streams; s != NULL; s = s->next)
+		s->stepped = s->committed;
+}
+
+void
+committer_done(struct committer *c)
+{
+	for (struct committer_stream *s = c->streams; s != NULL; s = s->next) {
+		s->committed = s->stepped;
+		while (s->slots != NULL && s->slots->msg.seq <= s->committed) {
+			struct slot *slot = s->slots;
+
+			s->slots = slot->next;
+			msg_free(&slot->msg);
+			free(slot);
+		}
+	}
+}
+
+struct committer_stream *
+committer_gap(struct committer *c, int64_t now_ms)
+{
+	for (struct committer_stream *s = c->streams; s != NULL; s = s->next) {
+		if (s->slots == NULL || next_slot(s) != NULL)
+			continue;
+		if (s->hole_ms == 0)
+			s->hole_ms = now_ms;
+		if (now_ms - s->hole_ms < COMMITTER_GAP_MS)
+			continue;
+		s->hole_ms = now_ms; /* ask again only after another wait */
+		return s;
+	}
+	return NULL;
+}
+
+size_t
+committer_buffered(const struct committer *c)
+{
+	size_t n = 0;
+
+	for (struct committer_stream *s = c->streams; s != NULL; s = s->next)
+		for (struct slot *slot = s->slots; slot; slot = slot->next)
+			n++;
+	return n;
+}

@@ -1,0 +1,153 @@
+/*
+ * lines.c - newline-delimited messages on a descriptor.
+ *
+ * The reader grows one buffer up to a line's limit and hands out lines in
+ * place.  Owns the buffer; the descriptor is the caller's.
+ */
+
+#include "lines.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "mem.h"
+#include "msg.h"
+
+#ifndef LINES_CHUNK
+#define LINES_CHUNK ((size_t)256 << 10)
+#endif
+#define PIPE_BYTES (1 << 20)
+
+struct lines {
+	int fd; /* borrowed */
+	char *data; /* owned */
+	size_t start, end, cap;
+	size_t scanned; /* no newline between start and here */
+	int eof;
+};
+
+struct lines *
+lines_new(int fd)
+{
+	struct lines *l = xcalloc(1, sizeof(*l));
+
+	l->fd = fd;
+	l->cap = LINES_CHUNK;
+	l->data = xmalloc(l->cap);
+	return l;
+}
+
+void
+lines_free(struct lines *l)
+{
+	if (l == NULL)
+		return;
+	free(l->data);
+	free(l);
+}
+
+/* Where the first whole line ends, or NULL. */
+static char *
+newline(struct lines *l)
+{
+	char *at = memchr(l->data + l->scanned, '\n', l->end - l->scanned);
+
+	if (at == NULL)
+		l->scanned = l->end;
+	return at;
+}
+
+int
+lines_ready(const struct lines *l)
+{
+	return memchr(l->data + l->start, '\n', l->end - l->start) != NULL;
+}
+
+/* Room for a chunk more; 0 when the line is over its limit. */
+static int
+make_room(struct lines *l)
+{
+	if (l->start > 0 && l->start == l->end) {
+		l->start = l->end = l->scanned = 0;
+	} else if (l->start > 0 && l->cap - l->end < LINES_CHUNK) {
+		memmove(l->data, l->data + l->start, l->end - l->start);
+		l->end -= l->start;
+		l->scanned -= l->start;
+		l->start = 0;
+	}
+	if (l->end - l->start > MSG_MAX)
+		return 0;
+	if (l->cap - l->end < LINES_CHUNK) {
+		l->cap *= 2;
+		l->data = xrealloc(l->data, l->cap);
+	}
+	return 1;
+}
+
+static enum lines_result
+at_end(struct lines *l)
+{
+	return l->start == l->end ? LINES_END : LINES_TORN;
+}
+
+enum lines_result
+lines_next(struct lines *l, char **line, size_t *len)
+{
+	for (;;) {
+		char *stop = newline(l);
+		ssize_t n;
+
+		if (stop != NULL) {
+			*line = l->data + l->start;
+			*len = (size_t)(stop - *line);
+			*stop = '\0';
+			l->start = l->scanned = (size_t)(stop - l->data) + 1;
+			return *len > MSG_MAX ? LINES_LONG : LINES_ONE;
+		}
+		if (l->eof)
+			return at_end(l);
+		if (!make_room(l))
+			return LINES_LONG;
+		n = read(l->fd, l->data + l->end, l->cap - l->end);
+		if (n > 0)
+			l->end += (size_t)n;
+		else if (n == 0)
+			l->eof = 1;
+		else if (errno == EAGAIN)
+			return LINES_WAIT;
+		else if (errno != EINTR)
+			return LINES_ERROR;
+	}
+}
+
+int
+lines_write(int fd, const char *bytes, size_t len)
+{
+	while (len > 0) {
+		ssize_t n = write(fd, bytes, len);
+
+		if (n >= 0) {
+			bytes += n;
+			len -= (size_t)n;
+		} else if (errno == EAGAIN) {
+			struct pollfd p = { .fd = fd, .events = POLLOUT };
+
+			if (poll(&p, 1, -1) < 0 && errno != EINTR)
+				return -1;
+		} else if (errno != EINTR) {
+			return -1;
+		}
+	}
+	return 0;
+}
+
+void
+lines_widen(int fd)
+{
+	/* Only a speed-up: it fails on what is no pipe. */
+	(void)fcntl(fd, F_SETPIPE_SZ, PIPE_BYTES);
+}
