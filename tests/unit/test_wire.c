@@ -1,0 +1,178 @@
+/*
+ * test_wire.c - messages, lines and buffers: what every byte between two
+ * programs passes through.  The line buffer is shrunk so that every test
+ * crosses its edges.
+ */
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#define LINES_CHUNK ((size_t)4)
+#include "lib/lines.c"
+
+#include "clock.h"
+#include "json.h"
+
+static void
+message_reads_what_was_written(void **state)
+{
+	struct buf b = { 0 };
+	struct why why;
+	struct msg m;
+
+	(void)state;
+	msg_open(&b, MSG_PAGE);
+	msg_address(&b, "okta:contoso", "User", 3, 2);
+	msg_int(&b, MSG_SEQ, 41);
+	msg_bool(&b, MSG_LAST, true);
+	msg_raw(&b, MSG_RECORDS, "[{\"n\":9007199254740993}]", 24);
+	msg_close(&b);
+	assert_int_equal(msg_read(&m, b.data, b.len, &why), 0);
+	assert_int_equal(m.kind, MSG_PAGE);
+	assert_string_equal(m.source, "okta:contoso");
+	assert_int_equal(m.run, 3);
+	assert_int_equal(m.epoch, 2);
+	assert_int_equal(m.seq, 41);
+	assert_true(m.last);
+	assert_int_equal(
+	    json_int(json_get(yyjson_arr_get(m.records, 0), "n"), 0),
+	    9007199254740993);
+	msg_free(&m);
+	buf_free(&b);
+}
+
+static void
+message_refuses_what_is_none(void **state)
+{
+	static const char *const wrong[] = {
+		"",
+		"[]",
+		"{\"v\":1",
+		"{\"v\":2,\"kind\":\"beat\"}",
+		"{\"v\":1,\"kind\":\"surprise\"}",
+		"{\"v\":1,\"kind\":\"page\",\"records\":[]}",
+		"{\"v\":1,\"kind\":\"ready\",\"instance\":5}",
+		"{\"v\":1,\"kind\":\"beat\",\"credit\":1.5}",
+		"{\"v\":1,\"kind\":\"beat\",\"credit\":-1}",
+		"{\"v\":1,\"kind\":\"beat\",\"source\":\"a\\u0000b\"}",
+		"{\"v\":1,\"kind\":\"beat\",\"records\":{}}",
+	};
+	struct why why;
+	struct msg m;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
+		why.text[0] = '\0';
+		assert_int_equal(
+		    msg_read(&m, wrong[i], strlen(wrong[i]), &why), -1);
+		assert_true(why.text[0] != '\0');
+		assert_null(m.doc);
+	}
+}
+
+static void
+message_ignores_unknown_keys_and_null(void **state)
+{
+	const char *text = "{\"v\":1,\"kind\":\"beat\",\"new\":{\"a\":1},"
+			   "\"instance\":null,\"credit\":2}";
+	struct why why;
+	struct msg m;
+
+	(void)state;
+	assert_int_equal(msg_read(&m, text, strlen(text), &why), 0);
+	assert_null(m.instance);
+	assert_int_equal(m.credit, 2);
+	msg_free(&m);
+}
+
+static void
+lines_come_whole_or_not_at_all(void **state)
+{
+	int p[2];
+	size_t len;
+	char *line;
+	struct lines *l;
+
+	(void)state;
+	assert_int_equal(pipe(p), 0);
+	assert_int_equal(lines_write(p[1], "one\n\nthree 3\nhal", 16), 0);
+	close(p[1]);
+	l = lines_new(p[0]);
+	assert_int_equal(lines_next(l, &line, &len), LINES_ONE);
+	assert_string_equal(line, "one");
+	assert_int_equal(lines_next(l, &line, &len), LINES_ONE);
+	assert_int_equal(len, 0);
+	assert_int_equal(lines_next(l, &line, &len), LINES_ONE);
+	assert_string_equal(line, "three 3");
+	assert_int_equal(lines_next(l, &line, &len), LINES_TORN);
+	lines_free(l);
+	close(p[0]);
+}
+
+static void
+dates_cross_both_ways(void **state)
+{
+	char text[CLOCK_TEXT];
+	int64_t ms, http;
+
+	(void)state;
+	assert_int_equal(
+	    clock_parse_rfc3339("2026-04-22T08:15:30.250Z", 24, &ms), 0);
+	clock_rfc3339(ms, text);
+	assert_string_equal(text, "2026-04-22T08:15:30.250Z");
+	assert_int_equal(
+	    clock_parse_rfc3339("2026-04-22T10:15:30+02:00", 25, &http), 0);
+	assert_int_equal(ms - 250, http);
+	assert_int_equal(
+	    clock_parse_http("Wed, 22 Apr 2026 08:15:30 GMT", &http), 0);
+	assert_int_equal(ms - 250, http);
+	assert_int_equal(clock_parse_http("yesterday", &http), -1);
+	assert_int_equal(
+	    clock_parse_rfc3339("2026-13-22T08:15:30Z", 20, &ms), -1);
+}
+
+static void
+json_text_is_escaped(void **state)
+{
+	struct buf b = { 0 };
+
+	(void)state;
+	buf_json(&b, "a\"b\\c\n\x01\xc3\xa9", 9);
+	assert_string_equal(b.data, "\"a\\\"b\\\\c\\n\\u0001\xc3\xa9\"");
+	buf_free(&b);
+}
+
+static void
+nearest_name_is_near(void **state)
+{
+	const char *const names[] = { "PageSize", "OrgDomain" };
+
+	(void)state;
+	assert_string_equal(why_nearest("PageSiz", names, 2), "PageSize");
+	assert_string_equal(why_nearest("orgdomain", names, 2), "OrgDomain");
+	assert_null(why_nearest("Colour", names, 2));
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(message_reads_what_was_written),
+		cmocka_unit_test(message_refuses_what_is_none),
+		cmocka_unit_test(message_ignores_unknown_keys_and_null),
+		cmocka_unit_test(lines_come_whole_or_not_at_all),
+		cmocka_unit_test(dates_cross_both_ways),
+		cmocka_unit_test(json_text_is_escaped),
+		cmocka_unit_test(nearest_name_is_near),
+	};
+
+	cmocka_set_message_output(CM_OUTPUT_TAP);
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
