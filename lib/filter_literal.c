@@ -110,10 +110,10 @@ string(struct parse *p, struct value *v, struct spot spot)
 {
 	size_t end = spot.at + spot.len - 1, size = 1;
 	struct buf b = { 0 };
-	int r = 0;
+	int closed, r = 0;
 
-	if (spot.len < 2 || p->text[end] != '"' ||
-	    filter_string_len(p, spot.at) != spot.len)
+	filter_string_len(p, spot.at, &closed);
+	if (!closed)
 		return filter_fail(p, spot, "the closing quote is missing");
 	buf_reserve(&b, spot.len);
 	for (size_t i = spot.at + 1; i < end && r == 0; i += size)

@@ -104,15 +104,15 @@ skip(struct parse *p)
 		p->at++;
 }
 
-/* The string that begins at `at`, with both quotes if it has both. */
 size_t
-filter_string_len(const struct parse *p, size_t at)
+filter_string_len(const struct parse *p, size_t at, int *closed)
 {
 	size_t i = at + 1;
 
 	while (i < p->len && p->text[i] != '"')
 		i += p->text[i] == '\\' && i + 1 < p->len ? 2 : 1;
-	return (i < p->len ? i + 1 : p->len) - at;
+	*closed = i < p->len;
+	return (*closed ? i + 1 : p->len) - at;
 }
 
 /* The next token, without consuming it. */
@@ -121,11 +121,12 @@ filter_peek(struct parse *p)
 {
 	struct spot spot;
 	size_t i;
+	int closed;
 
 	skip(p);
 	spot.at = i = p->at;
 	if (i < p->len && p->text[i] == '"')
-		i += filter_string_len(p, i);
+		i += filter_string_len(p, i, &closed);
 	else if (i < p->len && strchr("()", p->text[i]) != NULL)
 		i++;
 	else

@@ -90,8 +90,8 @@ struct spot filter_peek(struct parse *p);
 int filter_is_word(const struct parse *p, struct spot spot, const char *word);
 /* -1 with p->why filled when the token touches what is before it. */
 int filter_need_space(struct parse *p, struct spot spot, const char *before);
-/* Length of the string that begins at `at`, with its quotes. */
-size_t filter_string_len(const struct parse *p, size_t at);
+/* Length of the string that begins at `at`, with its quotes if it has both. */
+size_t filter_string_len(const struct parse *p, size_t at, int *closed);
 /* Reads the value of n; -1 with p->why filled.  filter_literal.c */
 int filter_literal(struct parse *p, struct node *n, struct spot *spot);
 
