@@ -115,12 +115,14 @@ read_fields(struct msg *m, yyjson_val *root, struct why *why)
 {
 	yyjson_obj_iter it = yyjson_obj_iter_with(root);
 	size_t at = 0, n = sizeof(fields) / sizeof(fields[0]);
-	yyjson_val *key;
 
-	while ((key = yyjson_obj_iter_next(&it)) != NULL) {
+	for (;;) {
+		yyjson_val *key = yyjson_obj_iter_next(&it);
 		yyjson_val *v = yyjson_obj_iter_get_val(key);
 		size_t tries = 0;
 
+		if (key == NULL)
+			return 0;
 		/* Keys come in the order of the table, so this is a step. */
 		while (tries < n && !yyjson_equals_str(key, fields[at].name)) {
 			at = (at + 1) % n;
@@ -133,7 +135,6 @@ read_fields(struct msg *m, yyjson_val *root, struct why *why)
 			    "message field \"%s\" has the wrong type",
 			    fields[at].name);
 	}
-	return 0;
 }
 
 /* Which fields a kind cannot do without. */
