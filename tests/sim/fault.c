@@ -1,0 +1,50 @@
+/*
+ * fault.c - the plan of what goes wrong, and when.
+ *
+ * control.c sets the plan; admit.c asks for every call that got past token
+ * and limits.  Each rule counts for itself, from the moment it was set.
+ */
+
+#include "sim.h"
+
+#include <string.h>
+
+enum fault_kind
+fault_kind_of(const char *name)
+{
+	static const struct {
+		const char *name;
+		enum fault_kind kind;
+	} kinds[] = { { "500", FAULT_500 }, { "503", FAULT_503 },
+		{ "reset", FAULT_RESET }, { "truncate", FAULT_TRUNCATE },
+		{ "nonjson", FAULT_NONJSON }, { "slow", FAULT_SLOW },
+		{ "dupcursor", FAULT_DUPCURSOR },
+		{ "emptynext", FAULT_EMPTYNEXT },
+		{ "badcursor", FAULT_BADCURSOR }, { "429", FAULT_429 },
+		{ "concurrency", FAULT_CONCURRENCY },
+		{ "credentials", FAULT_CREDENTIALS } };
+
+	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++)
+		if (strcmp(kinds[i].name, name) == 0)
+			return kinds[i].kind;
+	return FAULT_NONE;
+}
+
+void
+fault_pick(struct call *c)
+{
+	for (size_t i = 0; i < c->sim->n_faults; i++) {
+		struct fault *f = &c->sim->faults[i];
+
+		if (strncmp(c->path, f->match, strlen(f->match)) != 0)
+			continue;
+		/* Only a request with a cursor can have a bad one. */
+		if (f->kind == FAULT_BADCURSOR &&
+		    call_query(c, "after") == NULL)
+			continue;
+		f->seen++;
+		if (c->fault.kind == FAULT_NONE && f->seen >= f->nth &&
+		    f->seen < f->nth + f->count)
+			c->fault = *f;
+	}
+}
