@@ -34,7 +34,10 @@ PROGRAMS := $(STAGES:%=$(BUILD)/idmesh-%) $(BUILD)/idmesh
 UNIT := $(patsubst tests/unit/%.c,$(BUILD)/unit/%,$(wildcard tests/unit/test_*.c))
 TOOLS := $(patsubst tests/tools/%.c,$(BUILD)/tools/%,$(wildcard tests/tools/*.c))
 FUZZ := $(patsubst tests/fuzz/%.c,$(BUILD)/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
+# fetch/fetch.1 is installed as idmesh-fetch.1, lib/config.5 as it is.
 MAN := $(wildcard */*.1 */*.5 */*.7)
+man_path = $(PREFIX)/share/man/man$(subst .,,$(suffix $1))/$(if \
+	$(filter %.1,$1),idmesh-)$(notdir $1)
 
 .PHONY: all deps test quick check bench demo asan fuzz crash install uninstall \
 	dist clean help programs tests
@@ -114,13 +117,11 @@ install: programs
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/idmesh/rules
 	install -m 755 $(PROGRAMS) $(DESTDIR)$(PREFIX)/bin
 	install -m 644 rules/*.lua $(DESTDIR)$(PREFIX)/share/idmesh/rules
-	for m in $(MAN); do install -D -m 644 $$m \
-		$(DESTDIR)$(PREFIX)/share/man/man$${m##*.}/$${m##*/}; done
+	$(foreach m,$(MAN),install -D -m 644 $m $(DESTDIR)$(call man_path,$m);)
 uninstall:
 	rm -f $(PROGRAMS:$(BUILD)/%=$(DESTDIR)$(PREFIX)/bin/%)
 	rm -rf $(DESTDIR)$(PREFIX)/share/idmesh
-	for m in $(MAN); do rm -f \
-		$(DESTDIR)$(PREFIX)/share/man/man$${m##*.}/$${m##*/}; done
+	$(foreach m,$(MAN),rm -f $(DESTDIR)$(call man_path,$m);)
 dist:
 	@mkdir -p $(BUILD)
 	git archive --prefix=idmesh-$(VERSION)/ -o $(BUILD)/idmesh-$(VERSION).tar.gz HEAD
