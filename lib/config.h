@@ -1,0 +1,70 @@
+#ifndef IDMESH_CONFIG_H
+#define IDMESH_CONFIG_H
+
+/*
+ * config.h - the two files an operator writes: a source, and a run.
+ *
+ * layer 2.  fetch reads source files, `idmesh run` reads the run file and the
+ * source files it names.  Strict JSON; unknown keys, wrong types and values
+ * out of range are errors, and all errors of a file are reported at once,
+ * "okta.json:4: PageSize ..." each.  No secret is ever in these files, and no
+ * message repeats what stands where a secret reference belongs.  Both are
+ * described in config(5).
+ */
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "buf.h"
+
+/* What one source is; strings are owned, never NULL unless said. */
+struct config_source {
+	char *path; /* of the file, as given */
+	char *connector; /* "okta" */
+	char *name; /* "contoso"; with the connector the source's name */
+
+	/* ConfigJson */
+	char *org_domain; /* "contoso.okta.com" */
+	char *base_url; /* "https://contoso.okta.com", no / at the end */
+	char *user_search_filter; /* parses as a filter of users; or NULL */
+	char *external_id_attribute; /* "id" or "login" */
+	int page_size; /* 1..200 */
+	bool import_users, import_groups, import_memberships;
+	double rate_limit_share; /* (0, 1] */
+	int rate_limit_reserve; /* requests of each window left untouched */
+	int max_in_flight; /* 1..300 */
+
+	/* AuthJson */
+	char *auth_mode; /* "ApiKey" */
+	char *api_key; /* a reference, see secret.h; never a value */
+};
+
+/*
+ * Reads a source file.  -1 when anything is wrong; each error is then one
+ * line in errors and out is empty.  Free with config_source_free().
+ */
+int config_source_read(
+    const char *path, struct config_source *out, struct buf *errors);
+void config_source_free(struct config_source *c);
+
+struct config_list {
+	char **items; /* owned, and so is each */
+	size_t n;
+};
+
+/* What one run is; paths are relative to the file no longer. */
+struct config_run {
+	char *path; /* of the file, as given */
+	struct config_list sources; /* paths of source files, at least one */
+	char *rules; /* folder; NULL for the rules that are installed */
+	char *state; /* join's database */
+	struct config_list sinks; /* "sqlite:/x/mesh.db", at least one */
+	int workers; /* transforms, 1..64 */
+};
+
+/* As config_source_read(), of a run file. */
+int config_run_read(
+    const char *path, struct config_run *out, struct buf *errors);
+void config_run_free(struct config_run *c);
+
+#endif

@@ -1,0 +1,125 @@
+/*
+ * config_run.c - the file of a whole run: sources, rules, state, sinks.
+ *
+ * `idmesh run` reads it to know which processes to start.  Paths in the file
+ * are relative to it, so a run can be started from any folder.
+ */
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "config_private.h"
+#include "mem.h"
+
+#define AT(member) offsetof(struct config_run, member)
+#define COUNT(a) (sizeof(a) / sizeof((a)[0]))
+
+static int
+check_path(const char *value, struct why *why)
+{
+	if (value[0] != '\0')
+		return 0;
+	return why_set(
+	    why, CONFIG_CODE, NULL, "is empty; write the path of a file");
+}
+
+static int
+check_sink(const char *value, struct why *why)
+{
+	static const char *const kinds[] = { "sqlite", "ndjson" };
+	const char *colon = strchr(value, ':');
+	char *kind;
+	int r;
+
+	if (colon == NULL || colon[1] == '\0')
+		return why_set(why, CONFIG_CODE, NULL,
+		    "a sink is a kind and a path; write one like "
+		    "\"sqlite:mesh.db\" or \"ndjson:changes.ndjson\"");
+	kind = xstrndup(value, (size_t)(colon - value));
+	r = config_choice(kind, kinds, COUNT(kinds), why);
+	free(kind);
+	return r;
+}
+
+static const struct option run[] = {
+	{ .name = "sources",
+	    .kind = OPTION_LIST,
+	    .offset = AT(sources),
+	    .check = check_path,
+	    .form = "\"sources\": [\"okta.json\"]" },
+	{ .name = "rules",
+	    .kind = OPTION_TEXT,
+	    .offset = AT(rules),
+	    .initial = "null",
+	    .check = check_path,
+	    .form = "\"rules\": \"rules\"" },
+	{ .name = "state",
+	    .kind = OPTION_TEXT,
+	    .offset = AT(state),
+	    .initial = "state.db",
+	    .check = check_path,
+	    .form = "\"state\": \"state.db\"" },
+	{ .name = "sinks",
+	    .kind = OPTION_LIST,
+	    .offset = AT(sinks),
+	    .check = check_sink,
+	    .form = "\"sinks\": [\"sqlite:mesh.db\"]" },
+	{ .name = "workers",
+	    .kind = OPTION_INT,
+	    .offset = AT(workers),
+	    .initial = "2",
+	    .min = 1,
+	    .max = 64,
+	    .form = "\"workers\": 2" },
+	{ .name = NULL },
+};
+
+/*
+ * Makes the path behind the first `kind` bytes of *text relative to the
+ * folder of `file`.
+ */
+static void
+relocate(char **text, size_t kind, const char *file)
+{
+	const char *slash = strrchr(file, '/'), *path;
+	char *moved;
+
+	if (*text == NULL)
+		return;
+	path = *text + kind;
+	if (slash == NULL || *path == '/' || strcmp(path, "-") == 0)
+		return;
+	moved = xasprintf("%.*s%.*s%s", (int)kind, *text,
+	    (int)(slash - file) + 1, file, path);
+	free(*text);
+	*text = moved;
+}
+
+int
+config_run_read(const char *path, struct config_run *out, struct buf *errors)
+{
+	*out = (struct config_run){ 0 };
+	if (config_read(path, run, out, errors) != 0) {
+		config_clear(run, out);
+		return -1;
+	}
+	out->path = xstrdup(path);
+	relocate(&out->rules, 0, path);
+	relocate(&out->state, 0, path);
+	for (size_t i = 0; i < out->sources.n; i++)
+		relocate(&out->sources.items[i], 0, path);
+	for (size_t i = 0; i < out->sinks.n; i++) {
+		char **sink = &out->sinks.items[i];
+
+		relocate(sink, strcspn(*sink, ":") + 1, path);
+	}
+	return 0;
+}
+
+void
+config_run_free(struct config_run *c)
+{
+	config_clear(run, c);
+	free(c->path);
+	c->path = NULL;
+}
