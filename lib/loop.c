@@ -101,7 +101,7 @@ loop_socket(struct loop *l, void *socket, void (*fn)(void *arg, short events),
     void *arg)
 {
 	struct loop_item item = {
-		.socket = socket, .events = ZMQ_POLLIN, .fn = fn, .arg = arg
+		.socket = socket, .events = LOOP_IN, .fn = fn, .arg = arg
 	};
 
 	return add(l, &item);
@@ -175,7 +175,7 @@ loop_signals(struct loop *l, void (*fn)(void *arg, int signal), void *arg)
 	l->signal_fd = signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
 	if (l->signal_fd < 0)
 		die(EXIT_TEMPORARY, "signalfd failed (errno %d)", errno);
-	loop_fd(l, l->signal_fd, ZMQ_POLLIN, on_signal, l);
+	loop_fd(l, l->signal_fd, LOOP_IN, on_signal, l);
 }
 
 /* Forgets what callbacks removed. */

@@ -18,7 +18,11 @@ struct loop_timer;
 struct loop *loop_new(void);
 void loop_free(struct loop *l);
 
-/* events and the callback's argument are POLLIN, POLLOUT, POLLERR. */
+/* What a callback waits for and is told; the numbers are libzmq's. */
+#define LOOP_IN 1
+#define LOOP_OUT 2
+#define LOOP_ERR 4
+
 struct loop_item *loop_fd(struct loop *l, int fd, short events,
     void (*fn)(void *arg, short events), void *arg);
 /* A ZeroMQ socket; fn is called while it can be read. */
