@@ -15,8 +15,13 @@
 
 #include <cmocka.h>
 
-#include "config.h"
 #include "mem.h"
+
+/* For the tables, which the man page is compared with. */
+#include "lib/config_source.c"
+#undef AT
+#undef COUNT
+#include "lib/config_run.c"
 
 static char folder[] = "/tmp/idmesh-config-XXXXXX";
 static char path[64];
@@ -468,6 +473,89 @@ run_faults(void **state)
 	}
 }
 
+static char *
+man_page(void)
+{
+	struct buf page = { 0 };
+	FILE *f = fopen("lib/config.5", "r");
+	size_t n;
+
+	assert_non_null(f);
+	do {
+		buf_reserve(&page, 4096);
+		n = fread(page.data + page.len, 1, 4096, f);
+		page.len += n;
+	} while (n > 0);
+	fclose(f);
+	page.data[page.len] = '\0';
+	return buf_take(&page);
+}
+
+static void
+man_page_names_every_key(void **state)
+{
+	static const struct option *const tables[] = { source, config_json,
+		auth_json, run };
+	char *page = man_page();
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(tables) / sizeof(tables[0]); i++)
+		for (const struct option *o = tables[i]; o->name != NULL; o++) {
+			char *item = xasprintf(".It Cm %s\n", o->name);
+
+			if (strstr(page, item) == NULL)
+				fail_msg("config.5 lacks %s", o->name);
+			free(item);
+		}
+	free(page);
+}
+
+/* The text of a .Bd -literal block as troff would print it. */
+static void
+put_example(const char *block, const char *end)
+{
+	struct buf text = { 0 };
+
+	for (const char *s = block; s < end; s++) {
+		buf_char(&text, *s);
+		if (s[0] == '\\' && s[1] == 'e')
+			s++;
+	}
+	put(text.data, text.len);
+	buf_free(&text);
+}
+
+static void
+man_page_examples_are_read(void **state)
+{
+	char *page = man_page(), *block;
+	struct buf errors = { 0 };
+	int sources = 0, runs = 0;
+
+	(void)state;
+	for (block = strstr(page, "offset indent\n{"); block != NULL;
+	     block = strstr(block, "offset indent\n{")) {
+		struct config_source s;
+		struct config_run r;
+
+		block = strchr(block, '{');
+		put_example(block, strstr(block, "\n.Ed"));
+		if (strncmp(block, "{\n  \"sources\"", 13) == 0)
+			runs += config_run_read(path, &r, &errors) == 0;
+		else
+			sources += config_source_read(path, &s, &errors) == 0;
+		if (errors.len > 0)
+			fail_msg("%s", errors.data);
+		if (strncmp(block, "{\n  \"sources\"", 13) == 0)
+			config_run_free(&r);
+		else
+			config_source_free(&s);
+	}
+	assert_int_equal(sources, 2);
+	assert_int_equal(runs, 1);
+	free(page);
+}
+
 int
 main(void)
 {
@@ -481,6 +569,8 @@ main(void)
 		cmocka_unit_test(unreadable),
 		cmocka_unit_test(run_file),
 		cmocka_unit_test(run_faults),
+		cmocka_unit_test(man_page_names_every_key),
+		cmocka_unit_test(man_page_examples_are_read),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);

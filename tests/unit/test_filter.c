@@ -25,78 +25,74 @@ parse(const char *text, enum filter_entity entity, struct why *why)
 	return filter_parse(text, strlen(text), entity, why);
 }
 
+/* What Okta takes, and by which parameter. */
+static const struct {
+	enum filter_entity entity;
+	const char *text;
+	enum filter_route route;
+} taken[] = {
+	{ FILTER_USER, "status eq \"ACTIVE\"", FILTER_BY_FILTER },
+	{ FILTER_USER, "  status EQ \"ACTIVE\"  ", FILTER_BY_FILTER },
+	{ FILTER_USER, "id eq \"00u1\"", FILTER_BY_FILTER },
+	{ FILTER_USER, "profile.login eq \"a@b.example\"", FILTER_BY_FILTER },
+	{ FILTER_USER, "profile.email eq \"a\"", FILTER_BY_FILTER },
+	{ FILTER_USER, "profile.firstName eq \"a\"", FILTER_BY_FILTER },
+	{ FILTER_USER, "profile.lastName eq \"a\"", FILTER_BY_FILTER },
+	{ FILTER_USER, "lastUpdated ge \"2026-04-22T08:15:30.000Z\"",
+	    FILTER_BY_FILTER },
+	{ FILTER_USER, "lastUpdated lt \"2026-04-22T08:15:30Z\"",
+	    FILTER_BY_FILTER },
+	{ FILTER_USER,
+	    "(status eq \"ACTIVE\" or status eq \"SUSPENDED\") and "
+	    "lastUpdated gt \"2026-04-22T08:15:30.000Z\"",
+	    FILTER_BY_FILTER },
+	{ FILTER_USER, "( status eq \"A\" )", FILTER_BY_FILTER },
+	{ FILTER_USER, "status lt \"X\" or status gt \"X\"", FILTER_BY_SEARCH },
+	{ FILTER_USER, "status pr", FILTER_BY_SEARCH },
+	{ FILTER_USER, "id pr", FILTER_BY_SEARCH },
+	{ FILTER_USER, "profile.login sw \"a\"", FILTER_BY_SEARCH },
+	{ FILTER_USER, "profile.login co \"abc\"", FILTER_BY_SEARCH },
+	{ FILTER_USER, "profile.userType eq \"Employee\"", FILTER_BY_SEARCH },
+	{ FILTER_USER, "profile.department eq \"Engineering\"",
+	    FILTER_BY_SEARCH },
+	{ FILTER_USER, "profile.shoe_size gt 42", FILTER_BY_SEARCH },
+	{ FILTER_USER, "profile.shoe-size le -4.5e1", FILTER_BY_SEARCH },
+	{ FILTER_USER, "profile.contractor eq true", FILTER_BY_SEARCH },
+	{ FILTER_USER, "created gt \"1970-01-01T00:00:00.000Z\"",
+	    FILTER_BY_SEARCH },
+	{ FILTER_USER, "type.id eq \"oty1\"", FILTER_BY_SEARCH },
+	{ FILTER_USER, "realmId eq \"guo1\"", FILTER_BY_SEARCH },
+	{ FILTER_USER, "status eq \"ACTIVE\" and profile.city eq \"X\"",
+	    FILTER_BY_SEARCH },
+	{ FILTER_GROUP, "type eq \"OKTA_GROUP\"", FILTER_BY_FILTER },
+	{ FILTER_GROUP,
+	    "lastUpdated gt \"2026-04-22T08:15:30.000Z\" or "
+	    "lastMembershipUpdated gt \"2026-04-22T08:15:30.000Z\"",
+	    FILTER_BY_FILTER },
+	{ FILTER_GROUP, "lastUpdated ge \"2026-04-22T08:15:30.000Z\"",
+	    FILTER_BY_SEARCH },
+	{ FILTER_GROUP, "type sw \"OKTA\"", FILTER_BY_SEARCH },
+	{ FILTER_GROUP, "profile.name sw \"IM-\"", FILTER_BY_SEARCH },
+	{ FILTER_GROUP, "profile.name co \"IM\"", FILTER_BY_SEARCH },
+	{ FILTER_GROUP, "profile.description co \"x\"", FILTER_BY_SEARCH },
+	{ FILTER_GROUP, "source.id pr", FILTER_BY_SEARCH },
+	{ FILTER_GROUP, "created le \"2026-04-22T08:15:30.000Z\"",
+	    FILTER_BY_SEARCH },
+};
+
 static void
 routes(void **state)
 {
-	static const struct {
-		enum filter_entity entity;
-		const char *text;
-		enum filter_route route;
-	} rows[] = {
-		{ FILTER_USER, "status eq \"ACTIVE\"", FILTER_BY_FILTER },
-		{ FILTER_USER, "  status EQ \"ACTIVE\"  ", FILTER_BY_FILTER },
-		{ FILTER_USER, "id eq \"00u1\"", FILTER_BY_FILTER },
-		{ FILTER_USER, "profile.login eq \"a@b.example\"",
-		    FILTER_BY_FILTER },
-		{ FILTER_USER, "profile.email eq \"a\"", FILTER_BY_FILTER },
-		{ FILTER_USER, "profile.firstName eq \"a\"", FILTER_BY_FILTER },
-		{ FILTER_USER, "profile.lastName eq \"a\"", FILTER_BY_FILTER },
-		{ FILTER_USER, "lastUpdated ge \"2026-04-22T08:15:30.000Z\"",
-		    FILTER_BY_FILTER },
-		{ FILTER_USER, "lastUpdated lt \"2026-04-22T08:15:30Z\"",
-		    FILTER_BY_FILTER },
-		{ FILTER_USER,
-		    "(status eq \"ACTIVE\" or status eq \"SUSPENDED\") and "
-		    "lastUpdated gt \"2026-04-22T08:15:30.000Z\"",
-		    FILTER_BY_FILTER },
-		{ FILTER_USER, "( status eq \"A\" )", FILTER_BY_FILTER },
-		{ FILTER_USER, "status lt \"X\" or status gt \"X\"",
-		    FILTER_BY_SEARCH },
-		{ FILTER_USER, "status pr", FILTER_BY_SEARCH },
-		{ FILTER_USER, "id pr", FILTER_BY_SEARCH },
-		{ FILTER_USER, "profile.login sw \"a\"", FILTER_BY_SEARCH },
-		{ FILTER_USER, "profile.login co \"abc\"", FILTER_BY_SEARCH },
-		{ FILTER_USER, "profile.userType eq \"Employee\"",
-		    FILTER_BY_SEARCH },
-		{ FILTER_USER, "profile.department eq \"Engineering\"",
-		    FILTER_BY_SEARCH },
-		{ FILTER_USER, "profile.shoe_size gt 42", FILTER_BY_SEARCH },
-		{ FILTER_USER, "profile.shoe-size le -4.5e1",
-		    FILTER_BY_SEARCH },
-		{ FILTER_USER, "profile.contractor eq true", FILTER_BY_SEARCH },
-		{ FILTER_USER, "created gt \"1970-01-01T00:00:00.000Z\"",
-		    FILTER_BY_SEARCH },
-		{ FILTER_USER, "type.id eq \"oty1\"", FILTER_BY_SEARCH },
-		{ FILTER_USER, "realmId eq \"guo1\"", FILTER_BY_SEARCH },
-		{ FILTER_USER, "status eq \"ACTIVE\" and profile.city eq \"X\"",
-		    FILTER_BY_SEARCH },
-		{ FILTER_GROUP, "type eq \"OKTA_GROUP\"", FILTER_BY_FILTER },
-		{ FILTER_GROUP,
-		    "lastUpdated gt \"2026-04-22T08:15:30.000Z\" or "
-		    "lastMembershipUpdated gt \"2026-04-22T08:15:30.000Z\"",
-		    FILTER_BY_FILTER },
-		{ FILTER_GROUP, "lastUpdated ge \"2026-04-22T08:15:30.000Z\"",
-		    FILTER_BY_SEARCH },
-		{ FILTER_GROUP, "type sw \"OKTA\"", FILTER_BY_SEARCH },
-		{ FILTER_GROUP, "profile.name sw \"IM-\"", FILTER_BY_SEARCH },
-		{ FILTER_GROUP, "profile.name co \"IM\"", FILTER_BY_SEARCH },
-		{ FILTER_GROUP, "profile.description co \"x\"",
-		    FILTER_BY_SEARCH },
-		{ FILTER_GROUP, "source.id pr", FILTER_BY_SEARCH },
-		{ FILTER_GROUP, "created le \"2026-04-22T08:15:30.000Z\"",
-		    FILTER_BY_SEARCH },
-	};
-
 	(void)state;
-	for (size_t i = 0; i < COUNT(rows); i++) {
+	for (size_t i = 0; i < COUNT(taken); i++) {
 		struct why why;
-		struct filter *f = parse(rows[i].text, rows[i].entity, &why);
+		struct filter *f = parse(taken[i].text, taken[i].entity, &why);
 
 		if (f == NULL)
-			fail_msg("%s: %s", rows[i].text, why.text);
-		if (filter_route(f) != rows[i].route)
-			fail_msg("%s: wrong route", rows[i].text);
-		assert_string_equal(filter_text(f), rows[i].text);
+			fail_msg("%s: %s", taken[i].text, why.text);
+		if (filter_route(f) != taken[i].route)
+			fail_msg("%s: wrong route", taken[i].text);
+		assert_string_equal(filter_text(f), taken[i].text);
 		filter_free(f);
 	}
 	assert_string_equal(filter_route_name(FILTER_BY_FILTER), "filter");
