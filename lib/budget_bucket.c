@@ -1,0 +1,389 @@
+/*
+ * budget_bucket.c - one counter of the server, as its headers describe it.
+ *
+ * Budget, part 3.  A bucket is live until the reset its last answers named;
+ * then one request goes alone, and its answer tells the new limit, count and
+ * reset.  Whatever is in flight counts as not yet seen by the server, so the
+ * count can only be too low, never too high (okta-api 3.2).
+ */
+
+#include <string.h>
+
+#include "budget_private.h"
+#include "mem.h"
+
+/* Okta's windows last a minute; a longer wait is a wrong clock. */
+#define WAIT_MAX_MS 61000
+/* Nodes of one server disagree about a reset by at most this. */
+#define JITTER_S 2
+#define MARGIN_MS 250
+/* Still the old window so soon behind its reset: resets are rounded down. */
+#define BEHIND_MS 1500
+#define MARGIN_ROUNDED_MS 1000
+#define MARGIN_MAX_MS 8000
+/* Good answers without headers after which there is no limit to learn. */
+#define BARE_ANSWERS 3
+#define CAREFUL_ANSWERS 3
+#define BACKOFF_MS 1000
+#define BACKOFF_MAX_MS 60000
+#define RETRY_AFTER_MAX_MS 3600000
+/* Window lengths in use are whole tens of seconds. */
+#define LENGTH_STEP_MS 10000
+
+void
+bucket_init(struct bucket *k, const char *name, bool unknown)
+{
+	memset(k, 0, sizeof(*k));
+	k->name = xstrdup(name);
+	k->careful = unknown ? CAREFUL_ANSWERS : 0;
+	k->limit = -1;
+	k->remaining = -1;
+	k->reset_s = -1;
+	k->margin_ms = MARGIN_MS;
+	k->twin = -1;
+	k->wanted_ms = -1;
+}
+
+/* Does the answer carry counts of a bucket?  0/0 is concurrency's. */
+bool
+bucket_counted(const struct budget_answer *a)
+{
+	return a->limit > 0 && a->remaining >= 0 && a->reset_s > 0;
+}
+
+/* Is the reset within the minute that may follow the answer's Date? */
+static bool
+bucket_clocked(
+    const struct budget *b, const struct budget_answer *a, int64_t now_ms)
+{
+	int64_t server = a->date_ms;
+	int64_t left;
+
+	if (!b->offset.known)
+		return false;
+	if (server < 0)
+		server = now_ms + offset_middle(&b->offset);
+	if (a->reset_s > INT64_MAX / 1000)
+		return false;
+	left = a->reset_s * 1000 - server;
+	return left >= -2000 && left <= WAIT_MAX_MS + 1000;
+}
+
+int64_t
+bucket_opens(const struct budget *b, const struct bucket *k, int64_t now_ms)
+{
+	int64_t opens = k->seen_ms + WAIT_MAX_MS;
+	int64_t reset;
+
+	if (k->reset_s < 0)
+		return 0;
+	if (!k->clocked)
+		return opens;
+	reset =
+	    offset_latest(&b->offset, k->reset_s * 1000, now_ms) + k->margin_ms;
+	if (reset < opens)
+		opens = reset;
+	if (k->length_ms > 0 && k->margin_ms == MARGIN_MS &&
+	    k->first_ms + k->length_ms + k->margin_ms < opens)
+		opens = k->first_ms + k->length_ms + k->margin_ms;
+	return opens;
+}
+
+static bool
+bucket_live(const struct budget *b, const struct bucket *k, int64_t now_ms)
+{
+	return k->reset_s >= 0 && now_ms < bucket_opens(b, k, now_ms);
+}
+
+/* Ours in one window: the share less the reserve, but never nothing. */
+static int64_t
+bucket_cap(const struct budget *b, const struct bucket *k)
+{
+	double share = b->limits.share * (double)k->limit + 1e-6;
+	int64_t cap = (int64_t)share - b->limits.reserve;
+
+	return cap < 1 ? 1 : cap;
+}
+
+/* A live bucket: is one of the counted requests left for us? */
+static enum budget_verdict
+bucket_usable(const struct budget *b, const struct bucket *k, int64_t now_ms,
+    int64_t *wake_ms)
+{
+	int64_t opens = bucket_opens(b, k, now_ms);
+	int64_t yield = foreign_expected(k, opens, now_ms);
+	int64_t soon = now_ms + (opens - now_ms) / 8 + 50;
+
+	*wake_ms = opens;
+	if (k->sent >= bucket_cap(b, k) || k->remaining <= b->limits.reserve)
+		return BUDGET_WAIT;
+	if (yield < b->limits.reserve)
+		yield = b->limits.reserve;
+	if (k->remaining <= yield) { /* expected, so ask again before */
+		*wake_ms = soon < opens ? soon : opens;
+		return BUDGET_WAIT;
+	}
+	if (k->remaining - k->in_flight <= yield)
+		return BUDGET_FLIGHT;
+	return BUDGET_GO;
+}
+
+/* Must the next request be awaited before another one leaves? */
+static bool
+bucket_alone(const struct budget *b, const struct bucket *k, int64_t now_ms)
+{
+	if (k->reprobe || k->careful > 0)
+		return true;
+	return !k->headerless && !bucket_live(b, k, now_ms);
+}
+
+enum budget_verdict
+bucket_allows(const struct budget *b, const struct bucket *k, int64_t now_ms,
+    int64_t *wake_ms)
+{
+	if (k->held_ms > now_ms) {
+		*wake_ms = k->held_ms;
+		return BUDGET_WAIT;
+	}
+	if (!k->headerless && bucket_live(b, k, now_ms)) {
+		enum budget_verdict verdict =
+		    bucket_usable(b, k, now_ms, wake_ms);
+
+		if (verdict != BUDGET_GO)
+			return verdict;
+	}
+	return k->probes > 0 ? BUDGET_FLIGHT : BUDGET_GO;
+}
+
+void
+bucket_send(
+    const struct budget *b, struct bucket *k, struct slot *slot, int64_t now_ms)
+{
+	slot->probe = bucket_alone(b, k, now_ms);
+	slot->sent_ms = now_ms;
+	k->probes += slot->probe;
+	k->in_flight++;
+	k->sent++;
+}
+
+static void
+bucket_return(struct bucket *k, const struct slot *slot)
+{
+	k->in_flight--;
+	k->probes -= slot->probe;
+}
+
+static void
+bucket_uncharge(struct bucket *k)
+{
+	if (k->sent > 0)
+		k->sent--;
+}
+
+void
+bucket_cancel(struct bucket *k, const struct slot *slot)
+{
+	bucket_return(k, slot);
+	bucket_uncharge(k);
+}
+
+/* One request that the server may have counted without telling. */
+static void
+bucket_charge(struct bucket *k)
+{
+	if (k->remaining > 0)
+		k->remaining--;
+}
+
+/*
+ * A window that our own request began ends its length after that request;
+ * nearer than the reset, which is rounded up.  Only when the span of the
+ * offset leaves one length possible.
+ */
+static int64_t
+bucket_length(const struct budget *b, const struct bucket *k, int64_t sent_ms,
+    int64_t now_ms)
+{
+	int64_t reset = k->reset_s * 1000;
+	int64_t least = reset - now_ms - b->offset.hi;
+	int64_t most = reset - sent_ms - b->offset.lo;
+	int64_t length = most / LENGTH_STEP_MS * LENGTH_STEP_MS;
+
+	if (!k->clocked || k->remaining != k->limit - 1 || k->in_flight > 0)
+		return 0;
+	return least >= length && most < length + 1000 ? length : 0;
+}
+
+/* The answer is the first of a window: everything starts from it. */
+static void
+bucket_rebase(const struct budget *b, struct bucket *k, int64_t sent_ms,
+    int64_t now_ms, const struct budget_answer *a)
+{
+	bool first = k->reset_s < 0;
+
+	k->limit = a->limit;
+	k->remaining = a->remaining < a->limit ? a->remaining : a->limit;
+	k->reset_s = a->reset_s;
+	k->seen_ms = now_ms;
+	k->clocked = bucket_clocked(b, a, now_ms);
+	k->length_ms = bucket_length(b, k, sent_ms, now_ms);
+	/* This one, and all those in flight may count in it. */
+	k->sent = 1 + k->in_flight;
+	foreign_open(k, now_ms, first);
+	k->first_ms = now_ms;
+}
+
+/* An answer of the window we know: the count only falls. */
+static void
+bucket_merge(struct bucket *k, const struct budget_answer *a)
+{
+	if (a->reset_s > k->reset_s)
+		k->reset_s = a->reset_s;
+	k->limit = a->limit;
+	if (a->remaining < k->remaining)
+		k->remaining = a->remaining;
+	foreign_note(k);
+}
+
+/* An answer of an earlier window, or a reset that went back. */
+static void
+bucket_older(const struct budget *b, struct bucket *k, const struct slot *slot,
+    int64_t now_ms, bool live, const struct budget_answer *a)
+{
+	bool clocked = bucket_clocked(b, a, now_ms);
+
+	if ((slot->probe && !live) || (clocked && !k->clocked)) {
+		bucket_rebase(b, k, slot->sent_ms, now_ms, a);
+		return;
+	}
+	if (slot->sent_ms < k->first_ms)
+		bucket_uncharge(k); /* counted where it belongs */
+	else
+		bucket_charge(k);
+}
+
+static void
+bucket_count(const struct budget *b, struct bucket *k, const struct slot *slot,
+    int64_t now_ms, const struct budget_answer *a)
+{
+	bool live = bucket_live(b, k, now_ms);
+	int64_t step = k->reset_s < 0 ? INT64_MAX : a->reset_s - k->reset_s;
+
+	k->bare = 0;
+	k->headerless = false;
+	if (step > JITTER_S || (step > 0 && !live))
+		bucket_rebase(b, k, slot->sent_ms, now_ms, a);
+	else if (step < -JITTER_S)
+		bucket_older(b, k, slot, now_ms, live, a);
+	else if (slot->probe && !live && !k->clocked)
+		bucket_rebase(b, k, slot->sent_ms, now_ms, a);
+	else
+		bucket_merge(k, a);
+}
+
+/* An answer without counts, or none at all. */
+static void
+bucket_uncounted(const struct budget *b, struct bucket *k, int64_t now_ms,
+    const struct budget_answer *a)
+{
+	if (bucket_live(b, k, now_ms)) {
+		bucket_charge(k);
+		return;
+	}
+	if (a->status < 200 || a->status >= 300)
+		return;
+	if (++k->bare >= BARE_ANSWERS)
+		k->headerless = true;
+}
+
+static void
+bucket_hold(struct bucket *k, int64_t until_ms)
+{
+	k->reprobe = true;
+	if (until_ms > k->held_ms)
+		k->held_ms = until_ms;
+}
+
+static int64_t
+backoff(int64_t first_ms, int strikes)
+{
+	int64_t wait = first_ms << (strikes < 9 ? strikes - 1 : 8);
+
+	return wait < BACKOFF_MAX_MS ? wait : BACKOFF_MAX_MS;
+}
+
+/* 429 of this bucket; one strike for all that were sent before the last. */
+static void
+bucket_limited(const struct budget *b, struct bucket *k,
+    const struct slot *slot, int64_t now_ms, const struct budget_answer *a)
+{
+	k->limited++;
+	k->remaining = k->reset_s < 0 ? -1 : 0;
+	if (k->strikes == 0 || slot->sent_ms >= k->struck_ms) {
+		k->strikes++;
+		k->struck_ms = now_ms;
+	}
+	if (a->retry_after_ms > 0)
+		return;
+	if (!bucket_counted(a))
+		bucket_hold(k, now_ms + backoff(BACKOFF_MS, k->strikes));
+	else if (!bucket_live(b, k, now_ms))
+		bucket_hold(k, now_ms + backoff(MARGIN_MS, k->strikes));
+}
+
+/* Was a request that left right behind the reset still counted before it? */
+static bool
+bucket_behind(const struct budget *b, const struct bucket *k,
+    const struct slot *slot, int64_t now_ms, const struct budget_answer *a)
+{
+	int64_t opens = bucket_opens(b, k, now_ms);
+
+	return k->clocked && slot->probe && a->reset_s == k->reset_s &&
+	       slot->sent_ms >= opens - MARGIN_MS &&
+	       slot->sent_ms < opens + BEHIND_MS;
+}
+
+static void
+bucket_widen(struct bucket *k)
+{
+	if (k->margin_ms < MARGIN_ROUNDED_MS)
+		k->margin_ms = MARGIN_ROUNDED_MS;
+	else if (k->margin_ms < MARGIN_MAX_MS)
+		k->margin_ms *= 2;
+}
+
+void
+bucket_settle(const struct budget *b, struct bucket *k, const struct slot *slot,
+    int64_t now_ms, const struct budget_answer *a)
+{
+	bool zero = a->limit == 0 && a->remaining == 0;
+	bool limited = a->status == 429 && !zero;
+	bool behind = bucket_behind(b, k, slot, now_ms, a);
+
+	bucket_return(k, slot);
+	k->calls++;
+	if (a->status > 0 && k->careful > 0)
+		k->careful--;
+	if (bucket_counted(a))
+		bucket_count(b, k, slot, now_ms, a);
+	else
+		bucket_uncounted(b, k, now_ms, a);
+	if (behind)
+		bucket_widen(k);
+	if (a->retry_after_ms > 0 && (a->status == 429 || a->status == 503)) {
+		int64_t wait = a->retry_after_ms;
+
+		if (wait > RETRY_AFTER_MAX_MS)
+			wait = RETRY_AFTER_MAX_MS;
+		bucket_hold(k, now_ms + wait);
+	}
+	if (limited) {
+		bucket_limited(b, k, slot, now_ms, a);
+	} else if (zero && a->status == 429) {
+		k->concurrency++;
+	} else if (a->status > 0 && slot->sent_ms >= k->held_ms &&
+		   a->status != 503) {
+		k->strikes = 0;
+		k->reprobe = false;
+	}
+}
