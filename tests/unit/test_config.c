@@ -311,8 +311,7 @@ all_errors_at_once(void **state)
 				   "}\n";
 	static const char *const says[] = { ":2: connector: ",
 		"did you mean \"okta\"?", ":3: name: ", ":5: PageSize is a",
-		":6: ConfigJson has no key \"ImportUser\"; did you mean "
-		"\"ImportUsers\"?",
+		":6: ConfigJson has no key \"ImportUser\"; did you",
 		":7: UserSearchFilter: column 1: 'x'",
 		":4: ConfigJson.OrgDomain is missing",
 		":10: Mode: ", "\"ApiKey\"", ":11: ApiKey: " };
