@@ -1,0 +1,324 @@
+/*
+ * admin.c - subcommands that change the database: begin, watermark, approve.
+ *
+ * Each is a short transaction, or a row of them, beside a join that may be
+ * running; none of them takes the long lock.
+ */
+
+#include "join.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "bus.h"
+#include "clock.h"
+#include "json.h"
+#include "log.h"
+#include "mem.h"
+#include "opt.h"
+
+static int
+print(struct buf *b)
+{
+	buf_char(b, '\n');
+	if (fwrite(b->data, 1, b->len, stdout) == b->len && fflush(stdout) == 0)
+		return EXIT_DONE;
+	log_error("cannot write to stdout");
+	return EXIT_TEMPORARY;
+}
+
+/* "okta:contoso", as in the pages. */
+static void
+check_source(const struct opt_use *use, const char *source)
+{
+	const char *colon = strchr(source, ':');
+
+	if (colon == NULL || colon == source || colon[1] == '\0' ||
+	    strlen(source) > 200)
+		opt_wrong(
+		    use, "%s is no source; it looks like okta:contoso", source);
+}
+
+static int
+begin(const char *db, const struct ask *ask)
+{
+	struct store *s;
+	struct why why;
+	struct buf out = { 0 };
+	int64_t pid;
+	int rc = store_open(&s, db, STORE_MAKE);
+
+	if (rc != EXIT_DONE)
+		return rc;
+	if (store_claimed(s, ask->source, &pid)) {
+		log_error("a run of %s is under way in %s (join, process %lld)",
+		    ask->source, db, (long long)pid);
+		store_close(s);
+		return EXIT_TEMPORARY;
+	}
+	rc = store_begin(s) == 0 ? run_begin(s, ask, &why) : EXIT_TEMPORARY;
+	if (rc == EXIT_USAGE)
+		log_error("%s", why.text);
+	if (rc == EXIT_DONE)
+		run_state(s, ask->source, bus_instance(), &out);
+	if (rc != EXIT_DONE)
+		store_rollback(s);
+	else if (store_commit(s) != 0)
+		rc = EXIT_TEMPORARY;
+	if (rc == EXIT_DONE)
+		rc = print(&out);
+	buf_free(&out);
+	store_close(s);
+	return rc;
+}
+
+int
+admin_begin(int argc, char **argv)
+{
+	const char *db = NULL, *mode = "auto", *streams = NULL;
+	const struct opt options[] = {
+		{ "db", 0, OPT_TEXT, &db, "FILE", "join's database", 0, 0 },
+		{ "mode", 0, OPT_TEXT, &mode, "MODE",
+		    "auto (the default), full or delta", 0, 0 },
+		{ "streams", 0, OPT_TEXT, &streams, "LIST",
+		    "User,Group,GroupMember", 0, 0 },
+		{ 0 },
+	};
+	const struct opt_use use = {
+		.name = "idmesh join begin",
+		.synopsis = "idmesh join begin --db FILE [--mode MODE] "
+			    "[--streams LIST] SOURCE",
+		.about = "Begins or resumes a run and prints the state that "
+			 "fetch --resume reads.",
+		.options = options,
+		.args_min = 1,
+		.args_max = 1,
+	};
+	struct ask ask = { 0 };
+	char *list, *name, *rest;
+	int rc;
+
+	opt_parse(&use, &argc, argv);
+	if (db == NULL)
+		opt_wrong(&use, "--db is missing");
+	if (strcmp(mode, "auto") != 0 && strcmp(mode, "full") != 0 &&
+	    strcmp(mode, "delta") != 0)
+		opt_wrong(&use, "--mode is auto, full or delta, not %s", mode);
+	check_source(&use, argv[1]);
+	ask.source = argv[1];
+	ask.mode = mode;
+	list = rest =
+	    xstrdup(streams != NULL ? streams : "User,Group,GroupMember");
+	for (name = strsep(&rest, ","); name != NULL;
+	     name = strsep(&rest, ",")) {
+		if (name[0] == '\0' || ask.n == JOIN_STREAMS_MAX)
+			opt_wrong(&use, "--streams %s is no list", streams);
+		ask.streams[ask.n++] = name;
+	}
+	rc = begin(db, &ask);
+	free(list);
+	return rc;
+}
+
+/* One of u and g: RFC 3339, null or absent. */
+static void
+take_mark(const struct opt_use *use, yyjson_val *v, const char *name,
+    char out[WATERMARK_MAX])
+{
+	const char *text = yyjson_get_str(v);
+	int64_t ms;
+
+	if (yyjson_is_null(v)) {
+		out[0] = '\0';
+		return;
+	}
+	if (text == NULL || yyjson_get_len(v) >= WATERMARK_MAX ||
+	    clock_parse_rfc3339(text, yyjson_get_len(v), &ms) != 0)
+		opt_wrong(use,
+		    "\"%s\" must be null or a time such as "
+		    "2026-04-22T08:15:30.000Z",
+		    name);
+	snprintf(out, WATERMARK_MAX, "%s", text);
+}
+
+static void
+take_marks(const struct opt_use *use, const char *json, char *u, char *g)
+{
+	yyjson_doc *doc = yyjson_read(json, strlen(json), 0);
+	yyjson_obj_iter it = yyjson_obj_iter_with(yyjson_doc_get_root(doc));
+	yyjson_val *key;
+
+	if (!yyjson_is_obj(yyjson_doc_get_root(doc)))
+		opt_wrong(
+		    use, "%s is not a JSON object like {\"u\":\"..\"}", json);
+	while ((key = yyjson_obj_iter_next(&it)) != NULL) {
+		yyjson_val *v = yyjson_obj_iter_get_val(key);
+
+		if (yyjson_equals_str(key, "u"))
+			take_mark(use, v, "u", u);
+		else if (yyjson_equals_str(key, "g"))
+			take_mark(use, v, "g", g);
+		else
+			opt_wrong(use, "a watermark has u and g, not %s",
+			    yyjson_get_str(key));
+	}
+	yyjson_doc_free(doc);
+}
+
+static int
+watermark(const struct opt_use *use, const char *db, const char *source,
+    const char *json)
+{
+	char u[WATERMARK_MAX], g[WATERMARK_MAX];
+	struct buf out = { 0 };
+	struct store *s;
+	int rc = store_open(&s, db, json != NULL ? STORE_MAKE : STORE_READ);
+
+	if (rc != EXIT_DONE)
+		return rc;
+	if (json != NULL && store_begin(s) != 0)
+		rc = EXIT_TEMPORARY;
+	watermark_read(s, source, u, g);
+	if (json != NULL && rc == EXIT_DONE) {
+		take_marks(use, json, u, g);
+		watermark_write(s, source, u, g);
+		if (store_commit(s) != 0)
+			rc = EXIT_TEMPORARY;
+	}
+	if (s->failed)
+		rc = EXIT_TEMPORARY;
+	if (rc == EXIT_DONE && json == NULL) {
+		watermark_json(&out, u, g);
+		rc = print(&out);
+	}
+	buf_free(&out);
+	store_close(s);
+	return rc;
+}
+
+int
+admin_watermark(int argc, char **argv)
+{
+	const char *db = NULL;
+	const struct opt options[] = {
+		{ "db", 0, OPT_TEXT, &db, "FILE", "join's database", 0, 0 },
+		{ 0 },
+	};
+	const struct opt_use use = {
+		.name = "idmesh join watermark",
+		.synopsis = "idmesh join watermark --db FILE SOURCE [JSON]",
+		.about = "Prints where a source's changes are read from, or "
+			 "sets it: {\"u\":\"2026-04-22T08:15:30.000Z\","
+			 "\"g\":null}.",
+		.options = options,
+		.args_min = 1,
+		.args_max = 2,
+	};
+
+	opt_parse(&use, &argc, argv);
+	if (db == NULL)
+		opt_wrong(&use, "--db is missing");
+	check_source(&use, argv[1]);
+	return watermark(&use, db, argv[1], argc > 2 ? argv[2] : NULL);
+}
+
+/*
+ * Turns the held sweeps of a run into decided ones.  -1 when there is no such
+ * run, or one of several sources.
+ */
+static int
+release(struct store *s, const char *source, int64_t run)
+{
+	static const char sql[] = "SELECT count(DISTINCT r.pk) FROM run r"
+				  " JOIN source s ON s.pk = r.source"
+				  " JOIN checkpoint c ON c.run = r.pk"
+				  " WHERE r.number = ?1 AND c.phase = 'held'"
+				  " AND (?2 = '' OR s.name = ?2)";
+	sqlite3_stmt *st = store_ask(s, sql, "it", run, source);
+	int64_t n = store_row(s, st) ? sqlite3_column_int64(st, 0) : 0;
+
+	store_end(st);
+	if (n == 0 && !s->failed)
+		log_error("run %lld holds no sweep back; see `idmesh join "
+			  "runs --db %s`",
+		    (long long)run, s->path);
+	if (n > 1)
+		log_error("several sources have a run %lld; say "
+			  "okta:contoso/%lld",
+		    (long long)run, (long long)run);
+	if (n != 1)
+		return -1;
+	store_do(s,
+	    "UPDATE checkpoint SET phase = 'sweeping' WHERE phase = 'held'"
+	    " AND run IN (SELECT r.pk FROM run r"
+	    " JOIN source s ON s.pk = r.source"
+	    " WHERE r.number = ?1 AND (?2 = '' OR s.name = ?2))",
+	    "it", run, source);
+	return 0;
+}
+
+static int
+approve(const char *db, const char *source, int64_t run)
+{
+	struct join j = { 0 };
+	int64_t before;
+	int rc = store_open(&j.store, db, STORE_WRITE), left = 1;
+
+	if (rc != EXIT_DONE)
+		return rc;
+	if (store_begin(j.store) != 0) {
+		rc = EXIT_TEMPORARY;
+	} else if (release(j.store, source, run) != 0) {
+		store_rollback(j.store);
+		rc = EXIT_USAGE;
+	} else if (store_commit(j.store) != 0) {
+		rc = EXIT_TEMPORARY;
+	}
+	before = j.store->newest;
+	while (rc == EXIT_DONE && left > 0)
+		left = sweep_chunk(&j);
+	if (left < 0)
+		rc = EXIT_TEMPORARY;
+	if (rc == EXIT_DONE)
+		log_info("deleted %lld objects; the next join sends it on",
+		    (long long)(j.store->newest - before));
+	store_close(j.store);
+	return rc;
+}
+
+int
+admin_approve(int argc, char **argv)
+{
+	const char *db = NULL, *slash;
+	const struct opt options[] = {
+		{ "db", 0, OPT_TEXT, &db, "FILE", "join's database", 0, 0 },
+		{ 0 },
+	};
+	const struct opt_use use = {
+		.name = "idmesh join approve",
+		.synopsis = "idmesh join approve --db FILE RUN\n"
+			    "idmesh join approve --db FILE SOURCE/RUN",
+		.about = "Lets the sweep proceed that the guard held back in "
+			 "a run.",
+		.options = options,
+		.args_min = 1,
+		.args_max = 1,
+	};
+	char *source, *end;
+	int64_t run;
+	int rc;
+
+	opt_parse(&use, &argc, argv);
+	if (db == NULL)
+		opt_wrong(&use, "--db is missing");
+	slash = strrchr(argv[1], '/');
+	run = strtoll(slash != NULL ? slash + 1 : argv[1], &end, 10);
+	if (run <= 0 || *end != '\0')
+		opt_wrong(&use, "%s is no number of a run", argv[1]);
+	source =
+	    xstrndup(argv[1], slash != NULL ? (size_t)(slash - argv[1]) : 0);
+	rc = approve(db, source, run);
+	free(source);
+	return rc;
+}

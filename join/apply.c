@@ -1,0 +1,321 @@
+/*
+ * apply.c - one page of mapped records into the open transaction.
+ *
+ * batch.c calls it in the order of seq.  An object whose hash is the stored
+ * one is only marked as seen; what is new or differs is written and becomes a
+ * row of the change log; what fetch or the rules take out becomes a
+ * tombstone.  The page's seq and resume state go into the same transaction.
+ */
+
+#include "join.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "json.h"
+#include "json_copy.h"
+#include "log.h"
+
+struct page {
+	struct join *j;
+	struct store *s;
+	struct flow *f;
+	const struct msg *m;
+	int64_t container; /* the group whose members these are, or 0 */
+	int64_t generation;
+	bool unsure; /* something in it cannot be marked as seen */
+	struct buf text, changed;
+};
+
+static int
+nibble(char c)
+{
+	if (c >= '0' && c <= '9')
+		return c - '0';
+	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+static int
+read_hash(yyjson_val *v, uint8_t out[16])
+{
+	const char *hex = yyjson_get_str(v);
+
+	if (yyjson_get_len(v) != 32)
+		return -1;
+	for (int i = 0; i < 16; i++) {
+		int high = nibble(hex[2 * i]), low = nibble(hex[2 * i + 1]);
+
+		if (high < 0 || low < 0)
+			return -1;
+		out[i] = (uint8_t)(high << 4 | low);
+	}
+	return 0;
+}
+
+static void
+mark_seen(struct page *p, int64_t pk)
+{
+	store_do(p->s, "UPDATE seen SET generation = ? WHERE pk = ?", "ii",
+	    p->generation, pk);
+}
+
+/* A rejected object keeps what it had and counts as seen. */
+static void
+reject(struct page *p, yyjson_val *bad, const char *id, const char *stage)
+{
+	struct object o;
+
+	if (!reject_put(p->j, p->f, p->m, bad, id, stage))
+		p->unsure = true;
+	else if (object_find(p->s, p->f->stream_pk, id, strlen(id), &o) &&
+		 o.living)
+		mark_seen(p, o.pk);
+}
+
+/* A record that join itself cannot take. */
+static void
+refuse(struct page *p, yyjson_val *record, const char *id, const char *code,
+    const char *text)
+{
+	yyjson_mut_doc *doc = yyjson_mut_doc_new(NULL);
+	yyjson_mut_val *bad = yyjson_mut_obj(doc);
+	yyjson_doc *fixed;
+
+	yyjson_mut_obj_add_str(doc, bad, "code", code);
+	yyjson_mut_obj_add_str(doc, bad, "message", text);
+	yyjson_mut_obj_add_val(
+	    doc, bad, "raw", yyjson_val_mut_copy(doc, record));
+	yyjson_mut_doc_set_root(doc, bad);
+	fixed = yyjson_mut_doc_imut_copy(doc, NULL);
+	reject(p, yyjson_doc_get_root(fixed), id, "join");
+	yyjson_doc_free(fixed);
+	yyjson_mut_doc_free(doc);
+}
+
+static void
+write_attrs(struct page *p, int64_t pk)
+{
+	store_do(p->s,
+	    "INSERT INTO attrs(pk, text) VALUES(?, ?)"
+	    " ON CONFLICT(pk) DO UPDATE SET text = excluded.text",
+	    "is", pk, p->text.data, p->text.len);
+}
+
+static void
+add(struct page *p, const char *id, size_t len, const uint8_t hash[16])
+{
+	int64_t mesh = project_add(p->s, p->f, id), pk;
+
+	store_do(p->s,
+	    "INSERT INTO object(stream, id, hash, mesh, rules, container)"
+	    " VALUES(?, ?, ?, ?, ?, nullif(?, 0))",
+	    "isbiii", p->f->stream_pk, id, len, hash, (size_t)16, mesh,
+	    p->j->rules_pk, p->container);
+	pk = sqlite3_last_insert_rowid(p->s->db);
+	store_do(
+	    p->s, "UPDATE mesh SET object = ? WHERE pk = ?", "ii", pk, mesh);
+	store_do(p->s, "INSERT INTO attrs(pk, text) VALUES(?, ?)", "is", pk,
+	    p->text.data, p->text.len);
+	store_do(p->s, "INSERT INTO seen(pk, generation) VALUES(?, ?)", "ii",
+	    pk, p->generation);
+	change_add(p->s, mesh, "put", NULL);
+	p->f->counts.added++;
+	p->f->alive++;
+}
+
+/* The same id again: the tombstone lives, with the mesh id it had. */
+static void
+revive(struct page *p, const struct object *o, const uint8_t hash[16])
+{
+	store_do(p->s,
+	    "UPDATE object SET hash = ?, gone = NULL, rules = ?,"
+	    " container = nullif(?, 0) WHERE pk = ?",
+	    "biii", hash, (size_t)16, p->j->rules_pk, p->container, o->pk);
+	write_attrs(p, o->pk);
+	store_do(p->s,
+	    "INSERT OR REPLACE INTO seen(pk, generation)"
+	    " VALUES(?, ?)",
+	    "ii", o->pk, p->generation);
+	change_add(p->s, o->mesh, "put", NULL);
+	p->f->counts.added++;
+	p->f->alive++;
+}
+
+static void
+update(struct page *p, const struct object *o, yyjson_val *record,
+    const uint8_t hash[16])
+{
+	sqlite3_stmt *st =
+	    store_ask(p->s, "SELECT text FROM attrs WHERE pk = ?", "i", o->pk);
+	size_t loud = 1;
+
+	buf_clear(&p->changed);
+	if (store_row(p->s, st))
+		loud = diff_attrs(p->j->rules, p->f->stream, store_text(st, 0),
+		    (size_t)sqlite3_column_bytes(st, 0), record, &p->text,
+		    &p->changed);
+	store_end(st);
+	store_do(p->s, "UPDATE object SET hash = ?, rules = ? WHERE pk = ?",
+	    "bii", hash, (size_t)16, p->j->rules_pk, o->pk);
+	mark_seen(p, o->pk);
+	write_attrs(p, o->pk);
+	if (loud == 0) {
+		p->f->counts.same++;
+		return;
+	}
+	change_add(
+	    p->s, o->mesh, "put", p->changed.len > 0 ? p->changed.data : NULL);
+	p->f->counts.changed++;
+}
+
+static void
+put(struct page *p, yyjson_val *record, const char *id, size_t len)
+{
+	enum json_fault fault;
+	struct object o;
+	uint8_t hash[16];
+	bool known;
+
+	p->f->counts.errors +=
+	    (int64_t)yyjson_obj_size(json_get(record, "errors"));
+	if (read_hash(json_get(record, "hash"), hash) != 0 ||
+	    !yyjson_is_obj(json_get(record, "attrs"))) {
+		refuse(p, record, id, "E_RECORD",
+		    "a put without attrs or without a hash of 32 hex digits");
+		return;
+	}
+	known = object_find(p->s, p->f->stream_pk, id, len, &o);
+	if (known && o.living && memcmp(o.hash, hash, 16) == 0) {
+		mark_seen(p, o.pk);
+		p->f->counts.same++;
+		return;
+	}
+	buf_clear(&p->text);
+	fault = json_copy(&p->text, json_get(record, "attrs"));
+	if (fault != JSON_FINE)
+		refuse(p, record, id, "E_RECORD", json_fault_text(fault));
+	else if (!known)
+		add(p, id, len, hash);
+	else if (!o.living)
+		revive(p, &o, hash);
+	else
+		update(p, &o, record, hash);
+}
+
+static void
+leave(struct page *p, yyjson_val *record, const char *id, size_t len)
+{
+	const char *reason = json_text(record, "reason");
+	struct object o;
+
+	if (object_find(p->s, p->f->stream_pk, id, len, &o) && o.living)
+		object_leave(
+		    p->s, p->f, &o, reason != NULL ? reason : "removed");
+}
+
+static void
+apply_record(struct page *p, yyjson_val *record)
+{
+	yyjson_val *key = json_get(record, "id");
+	const char *id = yyjson_get_str(key), *op = json_text(record, "op");
+	size_t len = yyjson_get_len(key);
+
+	if (id == NULL || op == NULL || len == 0 || strlen(id) != len) {
+		refuse(p, record, NULL, "E_RECORD", "no id or no op");
+		return;
+	}
+	if (p->f->dead > 0)
+		p->f->dead -= store_do(p->s,
+		    "DELETE FROM reject WHERE stream = ? AND id = ?", "is",
+		    p->f->stream_pk, id, len);
+	if (strcmp(op, "put") == 0)
+		put(p, record, id, len);
+	else if (strcmp(op, "delete") == 0 || strcmp(op, "out-of-scope") == 0)
+		leave(p, record, id, len);
+	else
+		refuse(p, record, id, "E_RECORD", "an op that is none");
+}
+
+/* Rules without a map for this stream: nothing of it may be lost or swept. */
+static bool
+has_map(const struct page *p)
+{
+	const char *type;
+
+	if (p->j->rules == NULL)
+		return true;
+	for (size_t i = 0; (type = rules_type(p->j->rules, i)) != NULL; i++)
+		if (strcmp(type, p->f->stream) == 0)
+			return true;
+	return false;
+}
+
+static void
+rules_seen(struct page *p)
+{
+	const char *version = p->m->rules != NULL ? p->m->rules : "";
+	sqlite3_stmt *st;
+
+	if (p->j->rules_pk != 0 && strcmp(version, p->j->rules_seen) == 0)
+		return;
+	store_do(p->s, "INSERT OR IGNORE INTO rules(version) VALUES(?)", "t",
+	    version);
+	st = store_ask(
+	    p->s, "SELECT pk FROM rules WHERE version = ?", "t", version);
+	if (store_row(p->s, st))
+		p->j->rules_pk = sqlite3_column_int64(st, 0);
+	store_end(st);
+	snprintf(p->j->rules_seen, sizeof(p->j->rules_seen), "%s", version);
+}
+
+static void
+apply_records(struct page *p)
+{
+	bool mapped = has_map(p);
+	yyjson_arr_iter it = yyjson_arr_iter_with(p->m->records);
+	yyjson_val *v;
+
+	while ((v = yyjson_arr_iter_next(&it)) != NULL) {
+		if (mapped)
+			apply_record(p, v);
+		else
+			refuse(p, v, json_text(v, "id"), "E_NO_MAP",
+			    "join's rules have no map for this stream; give "
+			    "transform and join the same --rules");
+	}
+	it = yyjson_arr_iter_with(p->m->bad);
+	while ((v = yyjson_arr_iter_next(&it)) != NULL)
+		reject(p, v, json_text(v, "id"), "transform");
+}
+
+void
+apply_page(struct join *j, struct flow *f, const struct msg *m)
+{
+	struct page p = { .j = j, .s = j->store, .f = f, .m = m };
+	size_t n = yyjson_arr_size(m->records) + yyjson_arr_size(m->bad);
+
+	p.generation = f->generation;
+	rules_seen(&p);
+	container_open(j->store, f, m, &p.container, &p.generation);
+	apply_records(&p);
+	if ((size_t)m->n != n) {
+		log_warn("%s %s page %lld holds %zu of %lld records; nothing "
+			 "is swept after this run",
+		    f->source, f->stream, (long long)m->seq, n,
+		    (long long)m->n);
+		p.unsure = true;
+	}
+	f->unsure |= p.unsure;
+	if (p.container != 0)
+		container_close(j->store, f, m, p.container, p.unsure);
+	f->counts.pages++;
+	f->counts.records += (int64_t)n;
+	f->seq = m->seq;
+	if (m->state != NULL) {
+		buf_clear(&f->state);
+		json_write(&f->state, m->state);
+	}
+	f->dirty = true;
+	buf_free(&p.text);
+	buf_free(&p.changed);
+}

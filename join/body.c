@@ -1,0 +1,149 @@
+/*
+ * body.c - mesh objects as JSON, read from the store when they are sent.
+ *
+ * outbox.c and `join dump` call it.  A mesh object that is gone by now is a
+ * delete, whatever its change-log row said.  The body of a merged object will
+ * be read here beside that of a single contributor.
+ */
+
+#include "outbox.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "json.h"
+#include "mem.h"
+
+/* A name by its primary key, remembered. */
+static const char *
+name_of(struct store *s, struct names *names, const char *sql, int64_t pk)
+{
+	size_t at = (size_t)pk;
+	sqlite3_stmt *st;
+
+	if (at >= names->n) {
+		names->of = xrealloc(names->of, (at + 1) * sizeof(*names->of));
+		while (names->n <= at)
+			names->of[names->n++] = NULL;
+	}
+	if (names->of[at] == NULL) {
+		st = store_ask(s, sql, "i", pk);
+		if (store_row(s, st))
+			names->of[at] = xstrdup(store_text(st, 0));
+		store_end(st);
+	}
+	return names->of[at] != NULL ? names->of[at] : "";
+}
+
+static const char *
+type_name(struct store *s, int64_t pk)
+{
+	return name_of(s, &s->types, "SELECT name FROM type WHERE pk = ?", pk);
+}
+
+/* The source that a stream belongs to. */
+static const char *
+source_name(struct store *s, int64_t stream)
+{
+	return name_of(s, &s->sources,
+	    "SELECT s.name FROM stream t JOIN source s ON s.pk = t.source"
+	    " WHERE t.pk = ?",
+	    stream);
+}
+
+/* Columns that both statements below begin with. */
+#define BODY                                                        \
+	"SELECT m.pk, m.type, m.id, o.gone, o.stream, o.id, a.text" \
+	" FROM mesh m LEFT JOIN object o ON o.pk = m.object"        \
+	" LEFT JOIN attrs a ON a.pk = o.pk"
+
+static void
+put(struct store *s, sqlite3_stmt *st, struct buf *out)
+{
+	const char *source = source_name(s, sqlite3_column_int64(st, 4));
+
+	buf_str(out, ",\"object\":");
+	buf_add(out, sqlite3_column_text(st, 6),
+	    (size_t)sqlite3_column_bytes(st, 6));
+	buf_str(out, ",\"contributors\":[");
+	/* Two JSON strings without the quotes between them. */
+	buf_json(out, source, strlen(source));
+	out->data[out->len - 1] = '/';
+	size_t at = out->len;
+	buf_json(out, store_text(st, 5), (size_t)sqlite3_column_bytes(st, 5));
+	memmove(out->data + at, out->data + at + 1, out->len - at);
+	out->len--;
+	buf_char(out, ']');
+}
+
+static void
+head(struct store *s, sqlite3_stmt *st, struct buf *out)
+{
+	buf_str(out, "\"type\":");
+	buf_json_str(out, type_name(s, sqlite3_column_int64(st, 1)));
+	buf_str(out, ",\"id\":");
+	buf_json_str(out, store_text(st, 2));
+}
+
+static void
+row(struct store *s, sqlite3_stmt *st, const char *changed, struct buf *out)
+{
+	bool gone = sqlite3_column_type(st, 6) == SQLITE_NULL;
+
+	buf_str(out, gone ? "{\"op\":\"delete\"," : "{\"op\":\"put\",");
+	head(s, st, out);
+	if (gone) {
+		buf_str(out, ",\"reason\":");
+		buf_json_str(out, store_text(st, 3));
+	} else {
+		put(s, st, out);
+	}
+	if (!gone && changed != NULL) {
+		buf_str(out, ",\"changed\":");
+		buf_str(out, changed);
+	}
+	buf_char(out, '}');
+}
+
+void
+body_change(struct store *s, int64_t mesh, const char *changed, struct buf *out)
+{
+	sqlite3_stmt *st = store_ask(s, BODY " WHERE m.pk = ?", "i", mesh);
+
+	if (store_row(s, st))
+		row(s, st, changed, out);
+	store_end(st);
+}
+
+void
+body_object(struct store *s, int64_t mesh, struct buf *out)
+{
+	sqlite3_stmt *st = store_ask(s, BODY " WHERE m.pk = ?", "i", mesh);
+
+	if (store_row(s, st)) {
+		buf_char(out, '{');
+		head(s, st, out);
+		put(s, st, out);
+		buf_char(out, '}');
+	}
+	store_end(st);
+}
+
+int
+body_page(
+    struct store *s, int64_t *pk, size_t n, size_t bytes_max, struct buf *out)
+{
+	sqlite3_stmt *st = store_ask(s,
+	    BODY " WHERE m.pk > ? AND a.pk IS NOT NULL ORDER BY m.pk LIMIT ?",
+	    "ii", *pk, (int64_t)n);
+	int rows = 0;
+
+	while (out->len < bytes_max && store_row(s, st)) {
+		if (rows++ > 0)
+			buf_char(out, ',');
+		row(s, st, NULL, out);
+		*pk = sqlite3_column_int64(st, 0);
+	}
+	store_end(st);
+	return rows;
+}

@@ -1,0 +1,100 @@
+/*
+ * diff.c - which attributes of an object differ from what is stored.
+ *
+ * apply.c asks when a record's hash is not the stored one.  The record's
+ * attributes are written as JSON text; those that a rule failed on keep the
+ * value they had.  Pure but for its buffers.
+ */
+
+#include "join.h"
+
+#include <string.h>
+
+#include "json.h"
+#include "json_copy.h"
+
+struct diff {
+	struct rules *rules;
+	const char *type;
+	struct buf *changed; /* ["a","b" without its end */
+	size_t loud; /* names in it that are not quiet */
+};
+
+static void
+name_changed(struct diff *d, yyjson_val *key)
+{
+	const char *name = yyjson_get_str(key);
+
+	buf_char(d->changed, d->changed->len == 0 ? '[' : ',');
+	json_copy_string(d->changed, name, yyjson_get_len(key));
+	if (d->rules == NULL || !rules_quiet(d->rules, d->type, name))
+		d->loud++;
+}
+
+static void
+compare(struct diff *d, yyjson_val *old, yyjson_val *new)
+{
+	yyjson_obj_iter there = yyjson_obj_iter_with(old);
+	yyjson_obj_iter it = yyjson_obj_iter_with(new);
+	yyjson_val *key;
+
+	while ((key = yyjson_obj_iter_next(&it)) != NULL) {
+		yyjson_val *was = yyjson_obj_iter_getn(
+		    &there, yyjson_get_str(key), yyjson_get_len(key));
+
+		if (was == NULL ||
+		    !yyjson_equals(was, yyjson_obj_iter_get_val(key)))
+			name_changed(d, key);
+	}
+}
+
+/* Attributes that are gone, and those that a failing rule leaves as is. */
+static void
+missing(struct diff *d, yyjson_val *old, yyjson_val *new, yyjson_val *errors,
+    struct buf *text)
+{
+	yyjson_obj_iter there = yyjson_obj_iter_with(new);
+	yyjson_obj_iter it = yyjson_obj_iter_with(old);
+	yyjson_val *key;
+
+	while ((key = yyjson_obj_iter_next(&it)) != NULL) {
+		const char *name = yyjson_get_str(key);
+		size_t len = yyjson_get_len(key);
+
+		if (yyjson_obj_iter_getn(&there, name, len) != NULL)
+			continue;
+		if (yyjson_obj_getn(errors, name, len) == NULL) {
+			name_changed(d, key);
+			continue;
+		}
+		text->len--; /* the closing brace */
+		if (text->data[text->len - 1] != '{')
+			buf_char(text, ',');
+		json_copy_string(text, name, len);
+		buf_char(text, ':');
+		json_copy(text, yyjson_obj_iter_get_val(key));
+		buf_char(text, '}');
+	}
+}
+
+size_t
+diff_attrs(struct rules *r, const char *type, const char *old, size_t old_len,
+    yyjson_val *record, struct buf *text, struct buf *changed)
+{
+	struct diff d = { .rules = r, .type = type, .changed = changed };
+	yyjson_val *new = json_get(record, "attrs"), *was;
+	yyjson_doc *doc;
+
+	buf_clear(changed);
+	doc = yyjson_read_opts((char *)(uintptr_t)old, old_len,
+	    YYJSON_READ_NUMBER_AS_RAW, NULL, NULL);
+	was = yyjson_doc_get_root(doc);
+	if (was != NULL) {
+		compare(&d, was, new);
+		missing(&d, was, new, json_get(record, "errors"), text);
+	}
+	if (changed->len > 0)
+		buf_char(changed, ']');
+	yyjson_doc_free(doc);
+	return was != NULL ? d.loud : 1;
+}

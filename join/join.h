@@ -1,0 +1,152 @@
+#ifndef IDMESH_JOIN_H
+#define IDMESH_JOIN_H
+
+/*
+ * join.h - what the files of join share.
+ *
+ * records come in, changes go out, and everything durable of idmesh lies
+ * between: connector space, mesh, change log and checkpoints in one SQLite
+ * file.  The tables are described in store_schema.c.
+ */
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "buf.h"
+#include "committer.h"
+#include "msg.h"
+#include "rules.h"
+
+#include "store.h"
+
+/* run.c: runs of a source and the checkpoints of their streams. */
+#define JOIN_STREAMS_MAX 16
+
+struct ask {
+	const char *source, *mode, *instance; /* instance may be NULL */
+	const char *streams[JOIN_STREAMS_MAX];
+	size_t n;
+};
+
+/* Begins or resumes a run; EXIT_USAGE with a reason when it cannot be. */
+int run_begin(struct store *s, const struct ask *ask, struct why *why);
+/* The `state` message that fetch resumes from. */
+void run_state(
+    struct store *s, const char *source, const char *boot, struct buf *out);
+/* A run for messages that have none; its streams are those that come. */
+int64_t run_begin_own(struct store *s, const char *source);
+/* Moves watermarks and closes the run when all its streams have ended. */
+void run_settle(struct store *s, int64_t run_pk, bool closing);
+void watermark_read(struct store *s, const char *source, char *u, char *g);
+void watermark_write(
+    struct store *s, const char *source, const char *u, const char *g);
+void watermark_json(struct buf *b, const char *u, const char *g);
+#define WATERMARK_MAX 40
+
+/* flow.c: a stream of a source in its current run, as join works on it. */
+struct counts {
+	int64_t pages, records, added, changed, same, gone, spared, rejects,
+	    errors;
+};
+
+struct flow {
+	struct flow *next;
+	char *source, *stream; /* owned */
+	int64_t source_pk, stream_pk, run_pk, checkpoint_pk, type_pk;
+	int64_t run, epoch; /* of the database; messages may say 0 and 0 */
+	int64_t generation; /* of the run's start */
+	bool full, own, unsure, dirty;
+	int64_t seq, alive, dead; /* living objects, open dead letters */
+	struct buf state;
+	struct counts counts;
+};
+
+struct join {
+	struct store *store;
+	struct rules *rules;
+	const char *rules_dir;
+	struct committer *committer;
+	struct flow *flows; /* owned */
+	int64_t rules_pk; /* of the version seen last */
+	char rules_seen[20];
+	bool sweeping; /* a sweep was decided and may not be done */
+	bool dead, skipped, held, incomplete; /* what the exit code tells */
+};
+
+struct flow *flow_find(struct join *j, const char *source, const char *stream);
+/* Makes the flow of a message's stream; -1 when its run is not current. */
+int flow_open(struct join *j, const struct msg *m);
+/* All streams of the source's current run, after run_begin(). */
+void flow_load(struct join *j, const char *source);
+void flow_save(struct join *j, struct flow *f);
+void flow_free_all(struct join *j);
+
+/* apply.c: one page into the open transaction. */
+void apply_page(struct join *j, struct flow *f, const struct msg *m);
+
+/* leave.c */
+struct object {
+	int64_t pk, mesh;
+	bool living;
+	uint8_t hash[16];
+};
+
+int object_find(struct store *s, int64_t stream_pk, const char *id, size_t len,
+    struct object *o);
+void object_leave(
+    struct store *s, struct flow *f, const struct object *o, const char *why);
+void container_open(struct store *s, const struct flow *f, const struct msg *m,
+    int64_t *container, int64_t *generation);
+void container_close(struct store *s, struct flow *f, const struct msg *m,
+    int64_t container, bool unsure);
+int reject_put(struct join *j, struct flow *f, const struct msg *m,
+    yyjson_val *bad, const char *id, const char *stage);
+
+/* diff.c: which attributes differ; `text` is what to store. Non-quiet ones
+ * are counted. */
+size_t diff_attrs(struct rules *r, const char *type, const char *old,
+    size_t old_len, yyjson_val *record, struct buf *text, struct buf *changed);
+
+/* project.c: the mesh objects of types without a join rule. */
+#define MESH_ID_LEN 36
+void mesh_id(const char *source, const char *type, const char *id,
+    char out[MESH_ID_LEN + 1]);
+int64_t project_add(struct store *s, const struct flow *f, const char *id);
+void change_add(
+    struct store *s, int64_t mesh, const char *op, const char *changed);
+void change_prune(struct store *s, int64_t acked);
+
+/* end.c, sweep.c */
+void apply_end(struct join *j, struct flow *f, const struct msg *m);
+/* Would it take more than the guard allows? Then why holds the numbers. */
+bool sweep_guard(struct join *j, const struct flow *f, char *why, size_t len);
+/* Goes on with decided sweeps, a chunk a transaction; 0 when none is left,
+ * -1 when the store failed. */
+int sweep_chunk(struct join *j);
+
+/* batch.c: what is in order becomes one transaction. */
+enum batch {
+	BATCH_NONE, /* nothing was there to do */
+	BATCH_DONE, /* committed */
+	BATCH_STOP, /* committed; *of has too many rejects and ends here */
+	BATCH_FENCED, /* nothing committed; *of is no longer current */
+	BATCH_FAIL, /* the store failed */
+};
+
+enum batch join_batch(struct join *j, const struct flow **of);
+int join_load_rules(struct join *j);
+
+/* The two forms of the transport; they return the exit code. */
+int join_pipe(struct join *j, const char *after);
+int join_service(
+    struct join *j, const char *commit, const char *const *to, size_t n);
+
+/* admin.c, report.c: the subcommands. */
+int admin_begin(int argc, char **argv);
+int admin_watermark(int argc, char **argv);
+int admin_approve(int argc, char **argv);
+int report_runs(int argc, char **argv);
+int report_dead(int argc, char **argv);
+int report_dump(int argc, char **argv);
+
+#endif

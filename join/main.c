@@ -1,0 +1,137 @@
+/*
+ * main.c - idmesh join: records in, changes out, one database between.
+ *
+ * The subcommands look at and steer the database; without one, join runs as
+ * a filter, or as a service when it is given endpoints.
+ */
+
+#include "join.h"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "log.h"
+#include "opt.h"
+
+/* A hole in seq this wide means that a page is lost, not late. */
+#define REACH 4096
+
+static const struct command {
+	const char *name;
+	int (*run)(int argc, char **argv);
+} commands[] = {
+	{ "begin", admin_begin },
+	{ "watermark", admin_watermark },
+	{ "approve", admin_approve },
+	{ "runs", report_runs },
+	{ "dead", report_dead },
+	{ "dump", report_dump },
+};
+
+/* A database must never be opened as what the shell left closed. */
+static void
+open_standard(void)
+{
+	int fd;
+
+	do
+		fd = open("/dev/null", O_RDWR);
+	while (fd >= 0 && fd <= STDERR_FILENO);
+	if (fd > STDERR_FILENO)
+		close(fd);
+}
+
+struct settings {
+	const char *db, *rules, *after, *commit;
+	struct opt_list to;
+};
+
+static void
+parse(int argc, char **argv, struct settings *o)
+{
+	const struct opt options[] = {
+		{ "db", 0, OPT_TEXT, &o->db, "FILE",
+		    "the database; made when it is new", 0, 0 },
+		{ "rules", 0, OPT_TEXT, &o->rules, "DIR",
+		    "folder of the rules, as transform has it", 0, 0 },
+		{ "after", 0, OPT_TEXT, &o->after, "POS",
+		    "send what the target lacks: what `idmesh sink cursor` "
+		    "printed",
+		    0, 0 },
+		{ "commit", 0, OPT_TEXT, &o->commit, "EP",
+		    "serve fetch and transform at this ZeroMQ endpoint", 0, 0 },
+		{ "to", 0, OPT_LIST, &o->to, "EP",
+		    "send changes to the sink at EP; may be given again", 0,
+		    0 },
+		{ 0 },
+	};
+	const struct opt_use use = {
+		.name = "idmesh join",
+		.synopsis =
+		    "idmesh join --db FILE [--rules DIR] [--after POS]\n"
+		    "idmesh join --db FILE [--rules DIR] --commit EP "
+		    "[--to EP]...\n"
+		    "idmesh join begin|watermark|approve|runs|dead|"
+		    "dump --db FILE ...",
+		.about = "Keeps the connector space and the mesh; turns "
+			 "records into changes.",
+		.options = options,
+		.see = "See join(1).  Each subcommand has its own --help.",
+		.args_max = 0,
+	};
+
+	opt_parse(&use, &argc, argv);
+	if (o->db == NULL)
+		opt_wrong(&use, "--db is missing");
+	if (o->commit == NULL && o->to.n > 0)
+		opt_wrong(&use, "--to needs --commit");
+	if (o->commit != NULL && o->after != NULL)
+		opt_wrong(&use, "--after is for a pipe, not for --commit");
+	if (o->rules == NULL)
+		o->rules = getenv("IDMESH_RULES");
+	if (o->rules == NULL)
+		o->rules = IDMESH_RULES_DIR;
+}
+
+static int
+run(const struct settings *o)
+{
+	struct join j = { .rules_dir = o->rules, .sweeping = true };
+	int rc;
+
+	if (join_load_rules(&j) != 0)
+		return EXIT_USAGE;
+	rc = store_open(&j.store, o->db, STORE_MAKE);
+	if (rc == EXIT_DONE)
+		rc = store_lock(j.store);
+	if (rc == EXIT_DONE) {
+		j.committer = committer_new(REACH);
+		rc = o->commit == NULL
+			 ? join_pipe(&j, o->after)
+			 : join_service(&j, o->commit, o->to.items, o->to.n);
+	}
+	committer_free(j.committer);
+	flow_free_all(&j);
+	store_close(j.store);
+	rules_free(j.rules);
+	free(o->to.items);
+	return rc;
+}
+
+int
+main(int argc, char *argv[])
+{
+	struct settings o = { 0 };
+
+	log_open("idmesh-join");
+	open_standard();
+	signal(SIGPIPE, SIG_IGN);
+	for (size_t i = 0; i < sizeof(commands) / sizeof(*commands); i++)
+		if (argc > 1 && strcmp(argv[1], commands[i].name) == 0)
+			return commands[i].run(argc - 1, argv + 1);
+	parse(argc, argv, &o);
+	return run(&o);
+}

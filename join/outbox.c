@@ -1,0 +1,237 @@
+/*
+ * outbox.c - the change log as messages for a sink.
+ *
+ * pipe.c writes them to stdout after each COMMIT, link.c keeps a window of
+ * them for every sink.  A sink that knows where it is gets what came since
+ * (delta); a new, outdated or restored one gets the whole mesh in pages
+ * (rebuild), whose end names the number where deltas go on.
+ */
+
+#include "outbox.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+
+#include "clock.h"
+#include "mem.h"
+
+#define CHANGES_MAX 200
+#ifndef CHANGES_BYTES
+#define CHANGES_BYTES ((size_t)4 << 20)
+#endif
+
+/* Rows of the change log about one object, collapsed. */
+struct entry {
+	int64_t mesh, number; /* number: of its first row */
+	char *changed; /* owned JSON array; NULL: all of it */
+};
+
+void
+outbox_schema(const struct join *j, struct buf *out)
+{
+	const char *type, *attribute;
+	struct buf types = { 0 };
+
+	buf_char(&types, '[');
+	for (size_t i = 0; (type = rules_type(j->rules, i)) != NULL; i++) {
+		buf_str(&types, i > 0 ? ",{\"type\":" : "{\"type\":");
+		buf_json_str(&types, type);
+		buf_str(&types, ",\"attributes\":[");
+		for (size_t k = 0;
+		     (attribute = rules_attribute(j->rules, type, k)) != NULL;
+		     k++) {
+			if (k > 0)
+				buf_char(&types, ',');
+			buf_json_str(&types, attribute);
+		}
+		buf_str(&types, "]}");
+	}
+	buf_char(&types, ']');
+	msg_open(out, MSG_SCHEMA);
+	msg_str(out, MSG_SOURCE, j->store->id);
+	msg_raw(out, MSG_TYPES, types.data, types.len);
+	msg_close(out);
+	buf_free(&types);
+}
+
+/* Adds the names of ["a","b"] that are not there yet. */
+static char *
+merge_names(char *old, const char *more)
+{
+	const char *name = more + 1, *end;
+	struct buf b = { 0 };
+
+	buf_add(&b, old, strlen(old) - 1);
+	for (; *name == '"'; name = *end == ',' ? end + 1 : end) {
+		char *quoted;
+
+		end = name + 1;
+		while (*end != '"')
+			end += *end == '\\' ? 2 : 1;
+		end++;
+		quoted = xstrndup(name, (size_t)(end - name));
+		if (strstr(old, quoted) == NULL) {
+			buf_char(&b, ',');
+			buf_str(&b, quoted);
+		}
+		free(quoted);
+	}
+	buf_char(&b, ']');
+	free(old);
+	return buf_take(&b);
+}
+
+static void
+note(struct entry *entries, size_t *n, int64_t number, int64_t mesh,
+    const char *changed)
+{
+	for (size_t i = 0; i < *n; i++) {
+		struct entry *e = &entries[i];
+
+		if (e->mesh != mesh)
+			continue;
+		if (e->changed != NULL && changed != NULL) {
+			e->changed = merge_names(e->changed, changed);
+		} else {
+			free(e->changed);
+			e->changed = NULL;
+		}
+		return;
+	}
+	entries[*n].mesh = mesh;
+	entries[*n].number = number;
+	entries[*n].changed = changed != NULL ? xstrdup(changed) : NULL;
+	(*n)++;
+}
+
+/* Reads the rows behind `number`; returns the last row's number. */
+static int64_t
+collect(struct store *s, int64_t number, struct entry *entries, size_t *n)
+{
+	sqlite3_stmt *st = store_ask(s,
+	    "SELECT number, mesh, changed FROM change WHERE number > ?"
+	    " ORDER BY number LIMIT ?",
+	    "ii", number, (int64_t)CHANGES_MAX);
+
+	while (store_row(s, st)) {
+		number = sqlite3_column_int64(st, 0);
+		note(entries, n, number, sqlite3_column_int64(st, 1),
+		    store_text(st, 2));
+	}
+	return number;
+}
+
+static void
+write_change(struct store *s, struct buf *out, const char *mode, int64_t run,
+    int64_t epoch, int64_t first, int64_t seq, const struct buf *changes)
+{
+	msg_open(out, MSG_CHANGE);
+	msg_address(out, s->id, "mesh", run, epoch);
+	msg_int(out, MSG_FIRST, first);
+	msg_int(out, MSG_SEQ, seq);
+	msg_str(out, MSG_MODE, mode);
+	msg_raw(out, MSG_CHANGES, changes->data, changes->len);
+	msg_close(out);
+}
+
+int
+outbox_delta(struct store *s, int64_t epoch, int64_t *number, struct buf *out)
+{
+	struct entry entries[CHANGES_MAX];
+	struct buf changes = { 0 };
+	int64_t first = *number + 1, last;
+	size_t n = 0, sent = 0;
+
+	last = collect(s, *number, entries, &n);
+	buf_char(&changes, '[');
+	for (; sent < n && changes.len < CHANGES_BYTES; sent++) {
+		if (sent > 0)
+			buf_char(&changes, ',');
+		body_change(
+		    s, entries[sent].mesh, entries[sent].changed, &changes);
+	}
+	buf_char(&changes, ']');
+	/* What did not fit begins the next message. */
+	if (sent < n)
+		last = entries[sent].number - 1;
+	if (n > 0 && !s->failed) {
+		write_change(s, out, "delta", 0, epoch, first, last, &changes);
+		*number = last;
+	}
+	for (size_t i = 0; i < n; i++)
+		free(entries[i].changed);
+	buf_free(&changes);
+	return n > 0 && !s->failed;
+}
+
+struct rebuild
+rebuild_new(struct store *s)
+{
+	struct rebuild r = { .until = s->newest };
+	uint32_t random;
+
+	if (getrandom(&random, sizeof(random), 0) != sizeof(random))
+		random = (uint32_t)clock_wall_ms();
+	r.run = (int64_t)(random >> 1) + 1;
+	return r;
+}
+
+int
+outbox_rebuild(
+    struct store *s, int64_t epoch, struct rebuild *r, struct buf *out)
+{
+	struct buf changes = { 0 };
+	char cursor[64];
+	int more;
+
+	buf_char(&changes, '[');
+	more = body_page(s, &r->pk, CHANGES_MAX, CHANGES_BYTES, &changes) > 0;
+	buf_char(&changes, ']');
+	r->seq++;
+	if (more) {
+		write_change(
+		    s, out, "full", r->run, epoch, r->seq, r->seq, &changes);
+	} else {
+		snprintf(cursor, sizeof(cursor), "%s:%lld", s->id,
+		    (long long)r->until);
+		msg_open(out, MSG_END);
+		msg_address(out, s->id, "mesh", r->run, epoch);
+		msg_int(out, MSG_SEQ, r->seq);
+		msg_bool(out, MSG_COMPLETE, true);
+		msg_str(out, MSG_CURSOR, cursor);
+		msg_close(out);
+	}
+	buf_free(&changes);
+	return more;
+}
+
+int
+outbox_place(
+    struct store *s, const char *cursor, int64_t *number, struct why *why)
+{
+	size_t len = strlen(s->id);
+	char *end;
+	long long n;
+
+	if (strcmp(cursor, "-") == 0)
+		return 1;
+	if (strncmp(cursor, s->id, len) != 0 || cursor[len] != ':')
+		return why_set(why, "E_STORE", cursor,
+		    "the target stands at %s, which is of another database "
+		    "than %s (%s): name the right --db, or begin a new target",
+		    cursor, s->path, s->id);
+	n = strtoll(cursor + len + 1, &end, 10);
+	if (*end != '\0' || n < 0)
+		return why_set(why, "E_CURSOR", cursor,
+		    "%s is no cursor; give what `idmesh sink cursor` prints",
+		    cursor);
+	if (n > s->newest)
+		return why_set(why, "E_AHEAD", cursor,
+		    "the target stands at %lld, ahead of %s at %lld: the "
+		    "database was restored; begin a new target",
+		    n, s->path, (long long)s->newest);
+	*number = n;
+	return n < s->oldest - 1;
+}

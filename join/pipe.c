@@ -1,0 +1,309 @@
+/*
+ * pipe.c - join as a filter: records on stdin, changes on stdout.
+ *
+ * Reads as long as lines are waiting, commits, then writes what the commit
+ * added to the change log; a pipe needs no acknowledgement.  At the end of
+ * input it says which streams did not end.
+ */
+
+#include "join.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "clock.h"
+#include "lines.h"
+#include "log.h"
+#include "outbox.h"
+
+#define PIPE_PAGES 20
+#define PIPE_BYTES ((size_t)4 << 20)
+
+struct pipe {
+	struct join *j;
+	struct lines *in;
+	int64_t number; /* the last change that was written */
+	size_t pages, bytes; /* read since the last transaction */
+	struct buf out;
+};
+
+static volatile sig_atomic_t hangup;
+
+static void
+on_hangup(int signal)
+{
+	(void)signal;
+	hangup = 1;
+}
+
+static int
+emit(struct pipe *p)
+{
+	int rc;
+
+	buf_char(&p->out, '\n');
+	rc = lines_write(STDOUT_FILENO, p->out.data, p->out.len);
+	buf_clear(&p->out);
+	if (rc == 0)
+		return EXIT_DONE;
+	if (errno == EPIPE)
+		log_error("the next stage is gone");
+	else
+		log_error("cannot write: %s", strerror(errno));
+	return EXIT_TEMPORARY;
+}
+
+static int
+emit_schema(struct pipe *p)
+{
+	outbox_schema(p->j, &p->out);
+	return emit(p);
+}
+
+static int
+emit_changes(struct pipe *p)
+{
+	int rc = EXIT_DONE;
+
+	while (rc == EXIT_DONE &&
+	       outbox_delta(p->j->store, 0, &p->number, &p->out))
+		rc = emit(p);
+	if (p->j->store->failed)
+		rc = EXIT_TEMPORARY;
+	return rc;
+}
+
+static int
+emit_rebuild(struct pipe *p)
+{
+	struct rebuild r = rebuild_new(p->j->store);
+	int rc = EXIT_DONE, more = 1;
+
+	log_info("the target is new or too old: sending the whole mesh");
+	while (more && rc == EXIT_DONE) {
+		more = outbox_rebuild(p->j->store, 0, &r, &p->out);
+		rc = p->j->store->failed ? EXIT_TEMPORARY : emit(p);
+	}
+	p->number = r.until;
+	return rc;
+}
+
+/* Brings the next stage to where the database is. */
+static int
+catch_up(struct pipe *p, const char *after)
+{
+	struct why why;
+	int place = 0, rc;
+
+	p->number = p->j->store->newest;
+	if (after != NULL)
+		place = outbox_place(p->j->store, after, &p->number, &why);
+	if (place < 0) {
+		log_error("%s", why.text);
+		return EXIT_USAGE;
+	}
+	change_prune(p->j->store, place > 0 ? p->j->store->newest : p->number);
+	rc = emit_schema(p);
+	if (rc == EXIT_DONE && place > 0)
+		rc = emit_rebuild(p);
+	return rc == EXIT_DONE ? emit_changes(p) : rc;
+}
+
+static int
+commit(struct pipe *p)
+{
+	const struct flow *of = NULL;
+	enum batch result;
+	int rc = EXIT_DONE;
+
+	do {
+		result = join_batch(p->j, &of);
+		if (result == BATCH_DONE || result == BATCH_STOP)
+			rc = emit_changes(p);
+	} while (result == BATCH_DONE && rc == EXIT_DONE);
+	p->pages = p->bytes = 0;
+	if (result == BATCH_STOP)
+		return rc == EXIT_DONE ? EXIT_USAGE : rc;
+	if (result == BATCH_FAIL || result == BATCH_FENCED)
+		return EXIT_TEMPORARY;
+	return rc;
+}
+
+static int
+offer(struct pipe *p, struct msg *m)
+{
+	const char *source = m->source, *stream = m->stream;
+	int64_t seq = m->seq;
+
+	if (flow_find(p->j, source, stream) == NULL && flow_open(p->j, m) != 0)
+		return EXIT_TEMPORARY;
+	p->bytes += m->len;
+	p->pages++;
+	switch (committer_offer(p->j->committer, m, clock_ms())) {
+	case COMMITTER_TAKEN:
+		return EXIT_DONE;
+	case COMMITTER_DUPLICATE:
+		break;
+	case COMMITTER_UNKNOWN:
+	case COMMITTER_FENCED:
+		log_error("%s %s: message %lld is of another run or epoch",
+		    source, stream, (long long)seq);
+		msg_free(m);
+		return EXIT_TEMPORARY;
+	case COMMITTER_BEYOND:
+		log_error("%s %s: message %lld came, but one far before it "
+			  "never did",
+		    source, stream, (long long)seq);
+		msg_free(m);
+		return EXIT_TEMPORARY;
+	}
+	msg_free(m);
+	return EXIT_DONE;
+}
+
+static int
+take_line(struct pipe *p, const char *line, size_t len)
+{
+	struct why why;
+	struct msg m;
+	int rc = EXIT_DONE;
+
+	if (msg_read(&m, line, len, &why) != 0) {
+		log_error("what came is no message: %s", why.text);
+		return EXIT_USAGE;
+	}
+	if (m.kind == MSG_MAPPED || m.kind == MSG_END)
+		return offer(p, &m);
+	if (m.kind == MSG_PAGE) {
+		log_error("a page came that nothing has mapped: put idmesh "
+			  "transform before join");
+		rc = EXIT_USAGE;
+	}
+	msg_free(&m);
+	return rc;
+}
+
+static int
+reload(struct pipe *p)
+{
+	int rc = EXIT_DONE;
+
+	hangup = 0;
+	if (join_load_rules(p->j) != 0) {
+		log_error("the rules stay as they were");
+		return EXIT_DONE;
+	}
+	log_info("rules %s", rules_version(p->j->rules));
+	rc = emit_schema(p);
+	return rc;
+}
+
+/* Until the input ends or something fails. */
+static int
+read_all(struct pipe *p)
+{
+	enum lines_result result = LINES_ONE;
+	int rc = EXIT_DONE;
+
+	while (rc == EXIT_DONE) {
+		char *line;
+		size_t len;
+
+		result = lines_next(p->in, &line, &len);
+		if (hangup)
+			rc = reload(p);
+		if (result != LINES_ONE || rc != EXIT_DONE)
+			break;
+		rc = take_line(p, line, len);
+		if (rc == EXIT_DONE &&
+		    (!lines_ready(p->in) || p->pages >= PIPE_PAGES ||
+			p->bytes >= PIPE_BYTES))
+			rc = commit(p);
+	}
+	if (rc != EXIT_DONE)
+		return rc;
+	rc = commit(p);
+	if (rc != EXIT_DONE || result == LINES_END)
+		return rc;
+	if (result == LINES_TORN)
+		log_error("the input ends in the middle of a line");
+	else if (result == LINES_LONG)
+		log_error("a line is longer than 8 MiB");
+	else
+		log_error("cannot read: %s", strerror(errno));
+	return result == LINES_LONG ? EXIT_USAGE : EXIT_TEMPORARY;
+}
+
+/* The streams of this run that the input did not bring to their end. */
+static int
+report_open(struct join *j, const struct flow *f)
+{
+	sqlite3_stmt *st = store_ask(j->store,
+	    "SELECT t.name, c.seq FROM checkpoint c"
+	    " JOIN stream t ON t.pk = c.stream"
+	    " WHERE c.run = ? AND c.phase = 'reading'",
+	    "i", f->run_pk);
+	int open = 0;
+
+	while (store_row(j->store, st)) {
+		open = 1;
+		log_error("%s %s run %lld did not end, %lld pages are "
+			  "committed%s",
+		    f->source, store_text(st, 0), (long long)f->run,
+		    (long long)sqlite3_column_int64(st, 1),
+		    f->own ? "" : "; the next `idmesh join begin` goes on");
+	}
+	return open;
+}
+
+/* Closes what this process began itself; returns the exit code. */
+static int
+finish(struct join *j)
+{
+	int64_t last = 0;
+	int open = 0;
+
+	if (store_begin(j->store) != 0)
+		return EXIT_TEMPORARY;
+	for (struct flow *f = j->flows; f != NULL; f = f->next) {
+		if (f->run_pk == last)
+			continue;
+		last = f->run_pk;
+		open |= report_open(j, f);
+		if (!f->own)
+			continue;
+		run_settle(j->store, f->run_pk, true);
+		store_do(j->store,
+		    "UPDATE run SET state = 'incomplete'"
+		    " WHERE pk = ? AND state = 'running'",
+		    "i", f->run_pk);
+	}
+	if (store_commit(j->store) != 0)
+		return EXIT_TEMPORARY;
+	if (open || j->incomplete)
+		return EXIT_TEMPORARY;
+	return j->dead || j->skipped || j->held ? EXIT_PARTLY : EXIT_DONE;
+}
+
+int
+join_pipe(struct join *j, const char *after)
+{
+	struct sigaction hup = { .sa_handler = on_hangup };
+	struct pipe p = { .j = j, .in = lines_new(STDIN_FILENO) };
+	int rc, end;
+
+	sigaction(SIGHUP, &hup, NULL);
+	lines_widen(STDIN_FILENO);
+	lines_widen(STDOUT_FILENO);
+	rc = catch_up(&p, after);
+	if (rc == EXIT_DONE)
+		rc = commit(&p);
+	if (rc == EXIT_DONE)
+		rc = read_all(&p);
+	end = j->store->failed ? EXIT_TEMPORARY : finish(j);
+	lines_free(p.in);
+	buf_free(&p.out);
+	return rc != EXIT_DONE ? rc : end;
+}

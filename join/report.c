@@ -1,0 +1,286 @@
+/*
+ * report.c - subcommands that only read: runs, dead, dump.
+ *
+ * Tables for people, NDJSON for programs.
+ */
+
+#include "join.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "log.h"
+#include "opt.h"
+#include "outbox.h"
+
+static int
+close_out(struct store *s)
+{
+	int rc = s->failed ? EXIT_TEMPORARY : EXIT_DONE;
+
+	store_close(s);
+	if (fflush(stdout) != 0 || ferror(stdout)) {
+		log_error("cannot write to stdout");
+		return EXIT_TEMPORARY;
+	}
+	return rc;
+}
+
+static void
+line(struct buf *b)
+{
+	buf_char(b, '\n');
+	fwrite(b->data, 1, b->len, stdout);
+	buf_clear(b);
+}
+
+/* The database from the arguments of a report that takes --db and --json. */
+static int
+open_report(int argc, char **argv, const struct opt_use *base, struct store **s,
+    int *json)
+{
+	const char *db = NULL;
+	const struct opt options[] = {
+		{ "db", 0, OPT_TEXT, &db, "FILE", "join's database", 0, 0 },
+		{ "json", 0, OPT_FLAG, json, NULL, "one JSON object a line", 0,
+		    0 },
+		{ 0 },
+	};
+	struct opt_use use = *base;
+
+	use.options = options;
+	opt_parse(&use, &argc, argv);
+	if (db == NULL)
+		opt_wrong(&use, "--db is missing");
+	return store_open(s, db, STORE_READ);
+}
+
+static const char *const count_names[] = { "pages", "records", "added",
+	"changed", "same", "gone", "spared", "rejects", "errors" };
+
+#define COUNTS                                                    \
+	"c.pages, c.records, c.added, c.changed, c.same, c.gone," \
+	" c.spared, c.rejects, c.errors"
+
+static void
+json_stream(sqlite3_stmt *st, struct buf *b)
+{
+	const char *warnings = store_text(st, 3);
+
+	buf_json_str(b, store_text(st, 0));
+	buf_str(b, ":{\"mode\":");
+	buf_json_str(b, store_text(st, 1));
+	buf_str(b, ",\"state\":");
+	buf_json_str(b, store_text(st, 2));
+	for (int i = 0; i < 9; i++) {
+		msg_int(b, count_names[i], sqlite3_column_int64(st, 6 + i));
+	}
+	msg_str(b, MSG_WATERMARK, store_text(st, 4));
+	msg_str(b, MSG_WHY, store_text(st, 5));
+	if (warnings != NULL)
+		msg_raw(b, MSG_WARNINGS, warnings, strlen(warnings));
+	buf_char(b, '}');
+}
+
+static void
+json_streams(struct store *s, int64_t run, struct buf *b)
+{
+	sqlite3_stmt *st = store_ask(s,
+	    "SELECT t.name, c.mode, c.phase, c.warnings, c.watermark, c.why,"
+	    " " COUNTS " FROM checkpoint c JOIN stream t ON t.pk = c.stream"
+	    " WHERE c.run = ? ORDER BY c.pk",
+	    "i", run);
+	bool first = true;
+
+	buf_str(b, ",\"" MSG_STREAMS "\":{");
+	while (store_row(s, st)) {
+		if (!first)
+			buf_char(b, ',');
+		first = false;
+		json_stream(st, b);
+	}
+	buf_str(b, "}}");
+}
+
+/* A run that nobody is working on is not running, whatever its row says. */
+static const char *
+run_state_word(const char *state)
+{
+	return strcmp(state, "running") == 0 ? "incomplete" : state;
+}
+
+static void
+json_runs(struct store *s)
+{
+	sqlite3_stmt *st = store_ask(s,
+	    "SELECT r.pk, s.name, r.number, r.asked, r.state, r.started,"
+	    " r.ended FROM run r JOIN source s ON s.pk = r.source"
+	    " ORDER BY r.pk",
+	    "");
+	struct buf b = { 0 };
+
+	while (store_row(s, st)) {
+		buf_str(&b, "{\"" MSG_SOURCE "\":");
+		buf_json_str(&b, store_text(st, 1));
+		msg_int(&b, MSG_RUN, sqlite3_column_int64(st, 2));
+		msg_str(&b, "asked", store_text(st, 3));
+		msg_str(&b, "state", run_state_word(store_text(st, 4)));
+		msg_str(&b, "started", store_text(st, 5));
+		msg_str(&b, "ended", store_text(st, 6));
+		json_streams(s, sqlite3_column_int64(st, 0), &b);
+		line(&b);
+	}
+	buf_free(&b);
+}
+
+static void
+table_runs(struct store *s)
+{
+	static const char form[] =
+	    "%-16s %4s %-20s %-10s %-12s %-5s %6s %8s %8s %8s %8s %6s %6s";
+	sqlite3_stmt *st = store_ask(s,
+	    "SELECT s.name, r.number, r.started, c.phase, r.state, t.name,"
+	    " c.mode, c.why, c.warnings, " COUNTS " FROM run r"
+	    " JOIN source s ON s.pk = r.source"
+	    " JOIN checkpoint c ON c.run = r.pk"
+	    " JOIN stream t ON t.pk = c.stream ORDER BY r.pk, c.pk",
+	    "");
+
+	printf(form, "SOURCE", "RUN", "STARTED", "STATE", "STREAM", "MODE",
+	    "PAGES", "RECORDS", "NEW", "CHANGED", "SAME", "GONE", "DEAD");
+	putchar('\n');
+	while (store_row(s, st)) {
+		const char *phase = store_text(st, 3), *why = store_text(st, 7),
+			   *warnings = store_text(st, 8);
+		char started[24];
+
+		if (strcmp(phase, "reading") == 0)
+			phase = "incomplete";
+		snprintf(started, sizeof(started), "%.19sZ", store_text(st, 2));
+		printf(form, store_text(st, 0), store_text(st, 1), started,
+		    phase, store_text(st, 5), store_text(st, 6),
+		    store_text(st, 9), store_text(st, 10), store_text(st, 11),
+		    store_text(st, 12), store_text(st, 13), store_text(st, 14),
+		    store_text(st, 16));
+		printf("%s%s%s%s\n", why != NULL ? "  " : "",
+		    why != NULL ? why : "", warnings != NULL ? "  " : "",
+		    warnings != NULL ? warnings : "");
+	}
+}
+
+int
+report_runs(int argc, char **argv)
+{
+	const struct opt_use use = {
+		.name = "idmesh join runs",
+		.synopsis = "idmesh join runs --db FILE [--json]",
+		.about = "The history of runs, a line for each stream.",
+	};
+	struct store *s;
+	int json = 0, rc = open_report(argc, argv, &use, &s, &json);
+
+	if (rc != EXIT_DONE)
+		return rc;
+	if (json)
+		json_runs(s);
+	else
+		table_runs(s);
+	return close_out(s);
+}
+
+static void
+json_dead(sqlite3_stmt *st, struct buf *b)
+{
+	static const char *const names[] = { MSG_SOURCE, MSG_STREAM, "id",
+		"stage", "code", MSG_AT, "message", "firstRun", "lastRun",
+		"time", "rules", "raw" };
+
+	buf_char(b, '{');
+	for (int i = 0; i < 12; i++) {
+		const char *text = store_text(st, i);
+
+		if (i > 0)
+			buf_char(b, ',');
+		buf_json_str(b, names[i]);
+		buf_char(b, ':');
+		if (i == 7 || i == 8)
+			buf_int(b, sqlite3_column_int64(st, i));
+		else if (i == 11)
+			buf_str(b, text != NULL ? text : "null");
+		else
+			buf_json_str(b, text);
+	}
+	buf_char(b, '}');
+	line(b);
+}
+
+int
+report_dead(int argc, char **argv)
+{
+	static const char form[] = "%-16s %-12s %-24s %-10s %4s  %s%s%s\n";
+	const struct opt_use use = {
+		.name = "idmesh join dead",
+		.synopsis = "idmesh join dead --db FILE [--json]",
+		.about = "Dead letters: what was rejected, at which stage and "
+			 "why.  They are tried again whenever the object "
+			 "comes again.",
+	};
+	struct store *s;
+	struct buf b = { 0 };
+	int json = 0, rc = open_report(argc, argv, &use, &s, &json);
+	sqlite3_stmt *st;
+
+	if (rc != EXIT_DONE)
+		return rc;
+	st = store_ask(s,
+	    "SELECT s.name, t.name, x.id, x.stage, x.code, x.place, x.message,"
+	    " x.first_run, x.last_run, x.at, x.rules, x.raw FROM reject x"
+	    " JOIN stream t ON t.pk = x.stream JOIN source s ON s.pk = t.source"
+	    " ORDER BY s.name, t.name, x.pk",
+	    "");
+	if (!json)
+		printf(form, "SOURCE", "STREAM", "ID", "STAGE", "RUN", "REASON",
+		    "", "");
+	while (store_row(s, st)) {
+		const char *place = store_text(st, 5), *why = store_text(st, 6);
+
+		if (json)
+			json_dead(st, &b);
+		else
+			printf(form, store_text(st, 0), store_text(st, 1),
+			    store_text(st, 2), store_text(st, 3),
+			    store_text(st, 8), place != NULL ? place : "",
+			    place != NULL && place[0] != '\0' ? ": " : "",
+			    why != NULL ? why : "");
+	}
+	buf_free(&b);
+	return close_out(s);
+}
+
+int
+report_dump(int argc, char **argv)
+{
+	const struct opt_use use = {
+		.name = "idmesh join dump",
+		.synopsis = "idmesh join dump --db FILE",
+		.about = "The mesh as NDJSON in a canonical order, to compare "
+			 "two databases.",
+	};
+	struct store *s;
+	struct buf b = { 0 };
+	int json = 0, rc = open_report(argc, argv, &use, &s, &json);
+	sqlite3_stmt *st;
+
+	if (rc != EXIT_DONE)
+		return rc;
+	st = store_ask(s,
+	    "SELECT m.pk FROM mesh m JOIN type t ON t.pk = m.type"
+	    " JOIN attrs a ON a.pk = m.object ORDER BY t.name, m.id",
+	    "");
+	while (store_row(s, st)) {
+		body_object(s, sqlite3_column_int64(st, 0), &b);
+		line(&b);
+	}
+	buf_free(&b);
+	return close_out(s);
+}

@@ -1,0 +1,363 @@
+/*
+ * store.c - the database file: opening, transactions, statements.
+ *
+ * Every other file of join reads and writes through it.  Owns the connection
+ * and its prepared statements, which are found again by the address of their
+ * text.  A failure is logged here, once, and sticks until the process ends:
+ * whatever was not committed is rolled back, and the next run goes on from
+ * the checkpoint.
+ */
+
+#include "join.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "clock.h"
+#include "log.h"
+#include "mem.h"
+
+#define STORE_VERSION 1
+#define STORE_APPLICATION 0x49444d4a /* "IDMJ" */
+#define STORE_BUSY_MS 30000
+#ifndef STORE_QUERIES
+#define STORE_QUERIES 256 /* a power of two, over the statements in use */
+#endif
+
+struct store_query {
+	const char *sql;
+	sqlite3_stmt *st;
+};
+
+static void
+fail(struct store *s, const char *what)
+{
+	if (!s->failed)
+		log_error("%s: %s: %s", s->path, what, sqlite3_errmsg(s->db));
+	s->failed = true;
+}
+
+static int
+execute(struct store *s, const char *sql)
+{
+	if (s->failed)
+		return -1;
+	if (sqlite3_exec(s->db, sql, NULL, NULL, NULL) == SQLITE_OK)
+		return 0;
+	fail(s, "cannot write");
+	return -1;
+}
+
+/* The prepared statement of a literal: one for each address. */
+static sqlite3_stmt *
+prepared(struct store *s, const char *sql)
+{
+	size_t at = ((uintptr_t)sql >> 2) * 0x9e3779b1u;
+
+	for (;; at++) {
+		struct store_query *q = &s->queries[at % STORE_QUERIES];
+
+		if (q->sql == sql)
+			return q->st;
+		if (q->sql != NULL)
+			continue;
+		if (sqlite3_prepare_v3(s->db, sql, -1,
+			SQLITE_PREPARE_PERSISTENT, &q->st, NULL) != SQLITE_OK) {
+			fail(s, sql);
+			return NULL;
+		}
+		q->sql = sql;
+		return q->st;
+	}
+}
+
+static sqlite3_stmt *
+bind(struct store *s, const char *sql, const char *types, va_list ap)
+{
+	sqlite3_stmt *st = s->failed ? NULL : prepared(s, sql);
+	const char *p;
+
+	if (st == NULL)
+		return NULL;
+	for (int i = 1; types[i - 1] != '\0'; i++) {
+		switch (types[i - 1]) {
+		case 'i':
+			sqlite3_bind_int64(st, i, va_arg(ap, int64_t));
+			break;
+		case 't':
+			p = va_arg(ap, const char *);
+			sqlite3_bind_text(st, i, p, -1, SQLITE_STATIC);
+			break;
+		case 's':
+			p = va_arg(ap, const char *);
+			sqlite3_bind_text(
+			    st, i, p, (int)va_arg(ap, size_t), SQLITE_STATIC);
+			break;
+		default:
+			p = va_arg(ap, const char *);
+			sqlite3_bind_blob(
+			    st, i, p, (int)va_arg(ap, size_t), SQLITE_STATIC);
+		}
+	}
+	return st;
+}
+
+sqlite3_stmt *
+store_ask(struct store *s, const char *sql, const char *types, ...)
+{
+	sqlite3_stmt *st;
+	va_list ap;
+
+	va_start(ap, types);
+	st = bind(s, sql, types, ap);
+	va_end(ap);
+	return st;
+}
+
+int
+store_row(struct store *s, sqlite3_stmt *st)
+{
+	int rc;
+
+	if (st == NULL || s->failed)
+		return 0;
+	rc = sqlite3_step(st);
+	if (rc == SQLITE_ROW)
+		return 1;
+	if (rc != SQLITE_DONE)
+		fail(s, sqlite3_sql(st));
+	sqlite3_reset(st);
+	return 0;
+}
+
+void
+store_end(sqlite3_stmt *st)
+{
+	if (st != NULL)
+		sqlite3_reset(st);
+}
+
+int64_t
+store_do(struct store *s, const char *sql, const char *types, ...)
+{
+	sqlite3_stmt *st;
+	va_list ap;
+
+	va_start(ap, types);
+	st = bind(s, sql, types, ap);
+	va_end(ap);
+	if (st == NULL)
+		return 0;
+	if (sqlite3_step(st) != SQLITE_DONE)
+		fail(s, sqlite3_sql(st));
+	sqlite3_reset(st);
+	return s->failed ? 0 : sqlite3_changes64(s->db);
+}
+
+const char *
+store_text(sqlite3_stmt *st, int column)
+{
+	return (const char *)sqlite3_column_text(st, column);
+}
+
+int
+store_begin(struct store *s)
+{
+	sqlite3_stmt *st;
+
+	if (execute(s, "BEGIN IMMEDIATE") != 0)
+		return -1;
+	st = store_ask(s, "SELECT newest, oldest, generation FROM store", "");
+	if (store_row(s, st)) {
+		s->newest = sqlite3_column_int64(st, 0);
+		s->oldest = sqlite3_column_int64(st, 1);
+		s->generation = sqlite3_column_int64(st, 2);
+	}
+	store_end(st);
+	return s->failed ? -1 : 0;
+}
+
+int
+store_commit(struct store *s)
+{
+	store_do(s, "UPDATE store SET newest = ?, oldest = ?, generation = ?",
+	    "iii", s->newest, s->oldest, s->generation);
+	return execute(s, "COMMIT");
+}
+
+void
+store_rollback(struct store *s)
+{
+	sqlite3_exec(s->db, "ROLLBACK", NULL, NULL, NULL);
+}
+
+static int64_t
+pragma(struct store *s, const char *sql)
+{
+	sqlite3_stmt *st = store_ask(s, sql, "");
+	int64_t n = store_row(s, st) ? sqlite3_column_int64(st, 0) : -1;
+
+	store_end(st);
+	return n;
+}
+
+/* Makes the tables of an empty file. */
+static void
+create(struct store *s)
+{
+	char made[CLOCK_TEXT], id[20], sql[96];
+	uint64_t random;
+
+	if (getrandom(&random, sizeof(random), 0) != sizeof(random))
+		random = (uint64_t)clock_wall_ms();
+	snprintf(id, sizeof(id), "%016llx", (unsigned long long)random);
+	clock_rfc3339(clock_wall_ms(), made);
+	execute(s, "BEGIN IMMEDIATE");
+	execute(s, store_schema);
+	store_do(s, "INSERT INTO store VALUES(?, 0, 1, 0, ?)", "tt", id, made);
+	snprintf(sql, sizeof(sql),
+	    "PRAGMA application_id = %d; PRAGMA user_version = %d",
+	    STORE_APPLICATION, STORE_VERSION);
+	execute(s, sql);
+	execute(s, "COMMIT");
+}
+
+/* Is this file ours, of our version? Makes it so when it is new. */
+static int
+check(struct store *s, enum store_mode mode)
+{
+	int64_t version = pragma(s, "PRAGMA user_version");
+	int64_t application = pragma(s, "PRAGMA application_id");
+
+	if (s->failed)
+		return EXIT_USAGE;
+	if (version == 0 && application == 0 && mode == STORE_MAKE &&
+	    pragma(s, "SELECT count(*) FROM sqlite_schema") == 0) {
+		create(s);
+	} else if (application != STORE_APPLICATION) {
+		log_error("%s is no database of idmesh join", s->path);
+		return EXIT_USAGE;
+	} else if (version != STORE_VERSION) {
+		log_error("%s has version %lld, this program reads version %d: "
+			  "use the idmesh that made it, or a new file",
+		    s->path, (long long)version, STORE_VERSION);
+		return EXIT_USAGE;
+	}
+	return s->failed ? EXIT_TEMPORARY : EXIT_DONE;
+}
+
+static int
+open_file(struct store *s, enum store_mode mode)
+{
+	sqlite3_stmt *st;
+	int rc;
+
+	if (mode == STORE_MAKE) {
+		/* Personal data: nobody else may read it. */
+		int fd = open(s->path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+
+		if (fd < 0) {
+			log_error("%s: %s", s->path, strerror(errno));
+			return EXIT_USAGE;
+		}
+		close(fd);
+	}
+	if (sqlite3_open_v2(s->path, &s->db, SQLITE_OPEN_READWRITE, NULL) !=
+	    SQLITE_OK) {
+		log_error("%s: %s", s->path, sqlite3_errmsg(s->db));
+		return EXIT_USAGE;
+	}
+	sqlite3_busy_timeout(s->db, STORE_BUSY_MS);
+	execute(s, "PRAGMA page_size = 8192");
+	execute(s, mode == STORE_READ ? "PRAGMA query_only = 1"
+				      : "PRAGMA journal_mode = WAL");
+	execute(s, "PRAGMA synchronous = FULL; PRAGMA cache_size = -65536;"
+		   "PRAGMA wal_autocheckpoint = 4000;"
+		   "PRAGMA temp_store = MEMORY");
+	rc = check(s, mode);
+	if (rc != EXIT_DONE)
+		return rc;
+	st = store_ask(s, "SELECT id FROM store", "");
+	if (store_row(s, st))
+		snprintf(s->id, sizeof(s->id), "%s", store_text(st, 0));
+	store_end(st);
+	s->newest = pragma(s, "SELECT newest FROM store");
+	s->oldest = pragma(s, "SELECT oldest FROM store");
+	return s->failed ? EXIT_TEMPORARY : EXIT_DONE;
+}
+
+/* `begin` and join open a new file at the same time: one makes it first. */
+static int
+open_lock(struct store *s)
+{
+	struct flock first = { .l_type = F_WRLCK, .l_len = 1 };
+	char *path = xasprintf("%s.lock", s->path);
+
+	s->lock_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	if (s->lock_fd < 0 || fcntl(s->lock_fd, F_OFD_SETLKW, &first) != 0) {
+		log_error("%s: %s", path, strerror(errno));
+		free(path);
+		return EXIT_USAGE;
+	}
+	free(path);
+	return EXIT_DONE;
+}
+
+int
+store_open(struct store **out, const char *path, enum store_mode mode)
+{
+	struct flock none = { .l_type = F_UNLCK, .l_len = 1 };
+	struct store *s = xcalloc(1, sizeof(*s));
+	int rc = EXIT_DONE;
+
+	s->path = xstrdup(path);
+	s->lock_fd = -1;
+	s->queries = xcalloc(STORE_QUERIES, sizeof(*s->queries));
+	if (mode == STORE_MAKE)
+		rc = open_lock(s);
+	else if (access(path, F_OK) != 0) {
+		log_error("%s: %s", path, strerror(errno));
+		rc = EXIT_USAGE;
+	}
+	if (rc == EXIT_DONE)
+		rc = open_file(s, mode);
+	if (s->lock_fd >= 0)
+		fcntl(s->lock_fd, F_OFD_SETLK, &none);
+	if (rc != EXIT_DONE) {
+		store_close(s);
+		s = NULL;
+	}
+	*out = s;
+	return rc;
+}
+
+static void
+names_free(struct names *names)
+{
+	for (size_t i = 0; i < names->n; i++)
+		free(names->of[i]);
+	free(names->of);
+}
+
+void
+store_close(struct store *s)
+{
+	if (s == NULL)
+		return;
+	for (size_t i = 0; i < STORE_QUERIES; i++)
+		sqlite3_finalize(s->queries[i].st);
+	sqlite3_close(s->db);
+	names_free(&s->types);
+	names_free(&s->sources);
+	if (s->lock_fd >= 0)
+		close(s->lock_fd);
+	free(s->queries);
+	free(s->path);
+	free(s);
+}

@@ -1,0 +1,57 @@
+#ifndef IDMESH_JOIN_STORE_H
+#define IDMESH_JOIN_STORE_H
+
+/*
+ * store.h - the database of join: opening, locking, transactions, statements.
+ *
+ * The tables are described in store_schema.c.
+ */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <sqlite3.h>
+
+/* store.c: the database.  An error is logged once and sticks: from then on
+ * nothing is executed, no row is found and store_commit() fails. */
+enum store_mode { STORE_READ, STORE_WRITE, STORE_MAKE };
+
+struct store {
+	sqlite3 *db;
+	char *path; /* owned */
+	int lock_fd;
+	bool failed;
+	struct store_query *queries; /* prepared statements by their text */
+	char id[20];
+	struct names {
+		char **of; /* owned, by primary key */
+		size_t n;
+	} types, sources; /* names that the outbox needs for every object */
+	int64_t newest, oldest, generation; /* read at each store_begin() */
+};
+
+/* EXIT_DONE with *s, or the exit code; the reason was logged. */
+int store_open(struct store **s, const char *path, enum store_mode mode);
+void store_close(struct store *s);
+/* One join a database; EXIT_TEMPORARY names who holds it. */
+int store_lock(struct store *s);
+/* The lock file says which sources a join works on; 1 when it is taken. */
+void store_claim(struct store *s, const char *source);
+int store_claimed(struct store *s, const char *source, int64_t *pid);
+/* A write transaction. */
+int store_begin(struct store *s);
+int store_commit(struct store *s);
+void store_rollback(struct store *s);
+/* Binds `i` int64_t, `t` string, `s` string and length, `b` blob and length
+ * of a literal statement; store_row() is 1 for a row, store_end() resets. */
+sqlite3_stmt *store_ask(
+    struct store *s, const char *sql, const char *types, ...);
+int store_row(struct store *s, sqlite3_stmt *st);
+void store_end(sqlite3_stmt *st);
+/* The same without rows; returns how many rows it changed. */
+int64_t store_do(struct store *s, const char *sql, const char *types, ...);
+const char *store_text(sqlite3_stmt *st, int column);
+extern const char store_schema[];
+
+#endif

@@ -1,0 +1,71 @@
+/*
+ * store_schema.c - the tables of join's database.
+ *
+ * store.c runs it on a new file; the version is user_version.  Rows that a
+ * full pass touches are narrow (object, seen) and their JSON lies apart
+ * (attrs), so that an unchanged pass writes some ten bytes an object.
+ */
+
+#include "join.h"
+
+const char store_schema[] =
+    /* One row: numbers of the change log that are kept, and the counter
+     * from which runs and group listings take their generation. */
+    "CREATE TABLE store(id TEXT NOT NULL, newest INTEGER NOT NULL,"
+    " oldest INTEGER NOT NULL, generation INTEGER NOT NULL,"
+    " made TEXT NOT NULL);"
+    "CREATE TABLE source(pk INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE,"
+    " run INTEGER NOT NULL DEFAULT 0, epoch INTEGER NOT NULL DEFAULT 0,"
+    " instance TEXT);"
+    /* value: {\"u\":..,\"g\":..}, by hand editable. */
+    "CREATE TABLE watermark(source TEXT PRIMARY KEY, value TEXT NOT NULL)"
+    " WITHOUT ROWID;"
+    "CREATE TABLE stream(pk INTEGER PRIMARY KEY, source INTEGER NOT NULL,"
+    " name TEXT NOT NULL, full_run INTEGER, alive INTEGER NOT NULL DEFAULT 0,"
+    " UNIQUE(source, name));"
+    /* asked: auto, full or delta; NULL for a run that join began itself.
+     * state: running, done, incomplete, held. */
+    "CREATE TABLE run(pk INTEGER PRIMARY KEY, source INTEGER NOT NULL,"
+    " number INTEGER NOT NULL, asked TEXT, state TEXT NOT NULL,"
+    " generation INTEGER NOT NULL, started TEXT NOT NULL, ended TEXT,"
+    " UNIQUE(source, number));"
+    /* phase: reading, sweeping, done, held, incomplete, skipped.  swept: the
+     * last object that the sweep has looked at. */
+    "CREATE TABLE checkpoint(pk INTEGER PRIMARY KEY, run INTEGER NOT NULL,"
+    " stream INTEGER NOT NULL, mode TEXT NOT NULL, since TEXT,"
+    " seq INTEGER NOT NULL DEFAULT 0, state TEXT,"
+    " phase TEXT NOT NULL DEFAULT 'reading',"
+    " swept INTEGER NOT NULL DEFAULT 0, watermark TEXT,"
+    " pages INTEGER NOT NULL DEFAULT 0, records INTEGER NOT NULL DEFAULT 0,"
+    " added INTEGER NOT NULL DEFAULT 0, changed INTEGER NOT NULL DEFAULT 0,"
+    " same INTEGER NOT NULL DEFAULT 0, gone INTEGER NOT NULL DEFAULT 0,"
+    " spared INTEGER NOT NULL DEFAULT 0, rejects INTEGER NOT NULL DEFAULT 0,"
+    " errors INTEGER NOT NULL DEFAULT 0, unsure INTEGER NOT NULL DEFAULT 0,"
+    " why TEXT, warnings TEXT, UNIQUE(run, stream));"
+    /* A group whose members are listed; listing: the generation of the
+     * listing that is under way. */
+    "CREATE TABLE container(pk INTEGER PRIMARY KEY, stream INTEGER NOT NULL,"
+    " id TEXT NOT NULL, listing INTEGER, unsure INTEGER NOT NULL DEFAULT 0,"
+    " UNIQUE(stream, id));"
+    /* The connector space.  gone: why it left; such a row is a tombstone and
+     * has no attrs and no seen. */
+    "CREATE TABLE object(pk INTEGER PRIMARY KEY, stream INTEGER NOT NULL,"
+    " id TEXT NOT NULL, hash BLOB, mesh INTEGER NOT NULL, container INTEGER,"
+    " rules INTEGER NOT NULL, gone TEXT, UNIQUE(stream, id));"
+    "CREATE INDEX object_container ON object(container)"
+    " WHERE container IS NOT NULL;"
+    "CREATE TABLE attrs(pk INTEGER PRIMARY KEY, text TEXT NOT NULL);"
+    "CREATE TABLE seen(pk INTEGER PRIMARY KEY, generation INTEGER NOT NULL);"
+    "CREATE TABLE rules(pk INTEGER PRIMARY KEY,"
+    " version TEXT NOT NULL UNIQUE);"
+    "CREATE TABLE type(pk INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE);"
+    /* object: the only contributor, of a type without a join rule. */
+    "CREATE TABLE mesh(pk INTEGER PRIMARY KEY, type INTEGER NOT NULL,"
+    " id TEXT NOT NULL, object INTEGER);"
+    /* changed: JSON array of attributes, NULL when the object is new. */
+    "CREATE TABLE change(number INTEGER PRIMARY KEY, mesh INTEGER NOT NULL,"
+    " op TEXT NOT NULL, changed TEXT, at INTEGER NOT NULL);"
+    "CREATE TABLE reject(pk INTEGER PRIMARY KEY, stream INTEGER NOT NULL,"
+    " id TEXT NOT NULL, stage TEXT NOT NULL, code TEXT, place TEXT,"
+    " message TEXT, raw TEXT, rules TEXT, first_run INTEGER NOT NULL,"
+    " last_run INTEGER NOT NULL, at TEXT, UNIQUE(stream, id));";
