@@ -36,6 +36,9 @@ log_name(void)
 	return program;
 }
 
+static void line(enum log_level level, const char *fmt, va_list ap)
+    __attribute__((format(printf, 2, 0)));
+
 static void
 line(enum log_level level, const char *fmt, va_list ap)
 {
