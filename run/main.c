@@ -1,0 +1,148 @@
+/*
+ * main.c - `idmesh run`: the whole pipeline from one configuration.
+ *
+ * Beside the flow, not in it: starts fetch, transform, join and sink, joined
+ * by ZeroMQ over ipc, once or on a schedule, and answers for them with one
+ * summary and one exit code.
+ */
+
+#include "run.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#include "log.h"
+#include "mem.h"
+#include "opt.h"
+
+static struct run_options options = { .mode = "auto" };
+
+static const struct opt table[] = {
+	{ "workers", 'j', OPT_INT, &options.workers, "N",
+	    "transform processes (the configuration's, else 1)", 1, 64 },
+	{ "mode", 'm', OPT_TEXT, &options.mode, "MODE",
+	    "auto, full or delta; auto decides per stream", 0, 0 },
+	{ "every", 'e', OPT_TEXT, &options.every, "TIME",
+	    "begin a round each 15m, 1h, 1d ... until SIGTERM", 0, 0 },
+	{ "full-every", 0, OPT_TEXT, &options.full_every, "TIME",
+	    "make a round full when the last full one is older", 0, 0 },
+	{ "json", 0, OPT_FLAG, &options.json, NULL,
+	    "the summary as one line of JSON on stdout", 0, 0 },
+	{ "quiet", 'q', OPT_FLAG, &options.quiet, NULL,
+	    "only warnings, errors and the summary", 0, 0 },
+	{ 0 },
+};
+
+static const struct opt_use use = {
+	.name = "idmesh run",
+	.synopsis = "idmesh run CONFIG.json [-j N] [--mode auto|full|delta]\n"
+		    "idmesh run CONFIG.json --every 1h [--full-every 7d]",
+	.about = "Runs fetch, transform, join and sink together, restarts what "
+		 "dies,\nand ends with one summary and one exit code.",
+	.options = table,
+	.see = "The configuration is described in config(5).",
+	.args_min = 1,
+	.args_max = 1,
+};
+
+/* "90s", "15m", "1h", "7d" as milliseconds; 0 when not given. */
+static int64_t
+duration(const char *name, const char *text)
+{
+	static const char units[] = "smhd";
+	static const int64_t ms[] = { 1000, 60000, 3600000, 86400000 };
+	const char *unit;
+	char *end;
+	long n;
+
+	if (text == NULL)
+		return 0;
+	errno = 0;
+	n = strtol(text, &end, 10);
+	unit = *end != '\0' ? strchr(units, *end) : NULL;
+	if (errno != 0 || n < 1 || n > 100000 || unit == NULL || end[1] != '\0')
+		opt_wrong(&use, "%s: %s is no time; write 90s, 15m, 1h or 7d",
+		    name, text);
+	return n * ms[unit - units];
+}
+
+static void
+check_mode(const char *mode)
+{
+	if (strcmp(mode, "auto") != 0 && strcmp(mode, "full") != 0 &&
+	    strcmp(mode, "delta") != 0)
+		opt_wrong(&use, "--mode: %s is not auto, full or delta", mode);
+}
+
+/* The folder of this program: the others stand beside it. */
+static char *
+own_folder(void)
+{
+	char path[PATH_MAX];
+	ssize_t n = readlink("/proc/self/exe", path, sizeof(path) - 1);
+	char *slash;
+
+	if (n <= 0)
+		die(EXIT_TEMPORARY, "cannot find the programs: %s",
+		    strerror(errno));
+	path[n] = '\0';
+	slash = strrchr(path, '/');
+	*slash = '\0';
+	return xstrdup(path);
+}
+
+/* One run a state file; join itself holds another lock while it writes. */
+static int
+lock_state(const char *state)
+{
+	char *path = xasprintf("%s.run", state);
+	int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+
+	if (fd < 0)
+		die(EXIT_TEMPORARY, "cannot lock %s: %s", path,
+		    strerror(errno));
+	if (flock(fd, LOCK_EX | LOCK_NB) < 0)
+		die(EXIT_TEMPORARY,
+		    "another idmesh run works on %s; stop it or wait for it",
+		    state);
+	free(path);
+	return fd;
+}
+
+int
+main(int argc, char *argv[])
+{
+	struct buf errors = { 0 };
+	struct run r = { .options = &options, .full_ms = -1 };
+	char *folder;
+	int code;
+
+	log_open("idmesh-run");
+	opt_parse(&use, &argc, argv);
+	check_mode(options.mode);
+	r.every_ms = duration("--every", options.every);
+	r.full_every_ms = duration("--full-every", options.full_every);
+	if (r.full_every_ms > 0 && r.every_ms == 0)
+		opt_wrong(&use, "--full-every works only with --every");
+	if (options.quiet)
+		log_level(LOG_WARN);
+	if (config_run_read(argv[1], &r.config, &errors) < 0) {
+		fwrite(errors.data, 1, errors.len, stderr);
+		return EXIT_USAGE;
+	}
+	folder = own_folder();
+	r.folder = folder;
+	r.lock_fd = lock_state(r.config.state);
+	code = set_build(&r) == 0 ? supervise(&r) : r.code;
+	set_free(&r);
+	config_run_free(&r.config);
+	close(r.lock_fd);
+	free(folder);
+	return code;
+}

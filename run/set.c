@@ -1,0 +1,306 @@
+/*
+ * set.c - which programs a configuration needs, with which arguments.
+ *
+ * One sink a target, one join, one transform with its workers, and one fetch
+ * a tenant, all joined by ipc sockets in a private folder.  Owns the argument
+ * lists and the folder.
+ */
+
+#include "run.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "log.h"
+#include "mem.h"
+
+#define MODE_SLOT "--mode=auto" /* replaced before each round */
+
+static struct child *
+add(struct run *r, enum role role)
+{
+	struct child *c;
+
+	r->children = xrealloc(r->children, (r->n + 1) * sizeof(struct child));
+	c = &r->children[r->n++];
+	*c = (struct child){ .role = role };
+	return c;
+}
+
+/* Takes `word` over. */
+static void
+word_take(struct child *c, char *word)
+{
+	c->argv = xrealloc(c->argv, (c->argc + 2) * sizeof(char *));
+	c->argv[c->argc++] = word;
+	c->argv[c->argc] = NULL;
+}
+
+static void
+free_words(struct child *c)
+{
+	for (size_t i = 0; i < c->argc; i++)
+		free(c->argv[i]);
+	free(c->argv);
+}
+
+static void
+word(struct child *c, const char *text)
+{
+	word_take(c, xstrdup(text));
+}
+
+/* An option whose value is a socket in the runtime folder. */
+static void
+socket_option(struct run *r, struct child *c, const char *option,
+    const char *name, size_t i)
+{
+	word(c, option);
+	word_take(c, xasprintf("ipc://%s/%s-%zu", r->runtime, name, i));
+}
+
+/* Without it, the program takes the rules that are installed. */
+static void
+rules_option(struct run *r, struct child *c)
+{
+	if (r->config.rules == NULL)
+		return;
+	word(c, "--rules");
+	word(c, r->config.rules);
+}
+
+static void
+add_sinks(struct run *r)
+{
+	for (size_t i = 0; i < r->config.sinks.n; i++) {
+		struct child *c = add(r, ROLE_SINK);
+
+		word_take(c, child_program(r, "sink"));
+		word(c, r->config.sinks.items[i]);
+		socket_option(r, c, "--commit", "mesh", i);
+	}
+}
+
+static void
+add_join(struct run *r)
+{
+	struct child *c = add(r, ROLE_JOIN);
+
+	word_take(c, child_program(r, "join"));
+	word(c, "--db");
+	word(c, r->config.state);
+	rules_option(r, c);
+	socket_option(r, c, "--commit", "join", 0);
+	for (size_t i = 0; i < r->config.sinks.n; i++)
+		socket_option(r, c, "--to", "mesh", i);
+}
+
+static void
+add_transform(struct run *r, size_t n_fetch)
+{
+	int64_t workers =
+	    r->options->workers > 0 ? r->options->workers : r->config.workers;
+	struct child *c = add(r, ROLE_TRANSFORM);
+
+	word_take(c, child_program(r, "transform"));
+	rules_option(r, c);
+	word(c, "-j");
+	word_take(c, xasprintf("%lld", (long long)workers));
+	for (size_t i = 0; i < n_fetch; i++)
+		socket_option(r, c, "--jobs", "jobs", i);
+	socket_option(r, c, "--commit", "join", 0);
+}
+
+static int
+write_file(const char *path, const struct buf *text)
+{
+	int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+	int rc = -1;
+
+	if (fd >= 0 && write(fd, text->data, text->len) == (ssize_t)text->len)
+		rc = 0;
+	if (fd < 0 || close(fd) < 0 || rc < 0) {
+		log_error("cannot write %s: %s", path, strerror(errno));
+		return -1;
+	}
+	return 0;
+}
+
+/* The rules' scope, for fetch; it costs no calls to know it. */
+static int
+write_scope(struct run *r)
+{
+	struct child describe = { .role = ROLE_TRANSFORM };
+	char *path = xasprintf("%s/scope.json", r->runtime);
+	struct buf out = { 0 };
+	int code;
+
+	word_take(&describe, child_program(r, "transform"));
+	word(&describe, "describe");
+	rules_option(r, &describe);
+	code = child_capture(describe.argv, &out);
+	/* transform has said what is wrong with the rules, if anything is */
+	if (code == EXIT_DONE && write_file(path, &out) < 0)
+		code = EXIT_TEMPORARY;
+	r->code = code;
+	free_words(&describe);
+	buf_free(&out);
+	free(path);
+	return code == EXIT_DONE ? 0 : -1;
+}
+
+/* The origin that a source's calls go to: one fetch each. */
+static const char *
+tenant_of(const struct config_source *s)
+{
+	return s->base_url;
+}
+
+static void
+add_fetch(struct run *r, const struct config_source *sources, size_t first,
+    size_t index)
+{
+	struct child *c = add(r, ROLE_FETCH);
+
+	word_take(c, child_program(r, "fetch"));
+	for (size_t i = first; i < r->config.sources.n; i++)
+		if (strcmp(tenant_of(&sources[i]),
+			tenant_of(&sources[first])) == 0)
+			word(c, r->config.sources.items[i]);
+	word(c, "--scope");
+	word_take(c, xasprintf("%s/scope.json", r->runtime));
+	socket_option(r, c, "--jobs", "jobs", index);
+	socket_option(r, c, "--commit", "join", 0);
+	if (r->options->quiet)
+		word(c, "--quiet");
+	word(c, MODE_SLOT);
+}
+
+static int
+is_first_of_tenant(const struct config_source *sources, size_t i)
+{
+	for (size_t k = 0; k < i; k++)
+		if (strcmp(tenant_of(&sources[k]), tenant_of(&sources[i])) == 0)
+			return 0;
+	return 1;
+}
+
+static int
+read_sources(struct run *r, struct config_source *sources)
+{
+	struct buf errors = { 0 };
+	int rc = 0;
+
+	for (size_t i = 0; i < r->config.sources.n; i++)
+		if (config_source_read(
+			r->config.sources.items[i], &sources[i], &errors) < 0)
+			rc = -1;
+	if (rc < 0) {
+		fwrite(errors.data, 1, errors.len, stderr);
+		r->code = EXIT_USAGE;
+	}
+	buf_free(&errors);
+	return rc;
+}
+
+static int
+make_runtime(struct run *r)
+{
+	const char *base = getenv("RUNTIME_DIRECTORY");
+
+	if (base == NULL)
+		base = getenv("XDG_RUNTIME_DIR");
+	if (base == NULL || access(base, W_OK) < 0)
+		base = "/tmp";
+	r->runtime = xasprintf("%s/idmesh-XXXXXX", base);
+	if (mkdtemp(r->runtime) != NULL)
+		return 0;
+	log_error("cannot make a folder for sockets below %s: %s", base,
+	    strerror(errno));
+	free(r->runtime);
+	r->runtime = NULL;
+	r->code = EXIT_TEMPORARY;
+	return -1;
+}
+
+int
+set_build(struct run *r)
+{
+	size_t n = r->config.sources.n, tenants = 0;
+	struct config_source *sources = xcalloc(n, sizeof(*sources));
+	int rc = -1;
+
+	if (read_sources(r, sources) < 0 || make_runtime(r) < 0 ||
+	    write_scope(r) < 0)
+		goto out;
+	add_sinks(r);
+	add_join(r);
+	for (size_t i = 0; i < n; i++)
+		tenants += (size_t)is_first_of_tenant(sources, i);
+	add_transform(r, tenants);
+	tenants = 0;
+	for (size_t i = 0; i < n; i++)
+		if (is_first_of_tenant(sources, i))
+			add_fetch(r, sources, i, tenants++);
+	for (size_t i = 0; i < r->n; i++)
+		r->children[i].run = r;
+	rc = 0;
+out:
+	for (size_t i = 0; i < n; i++)
+		config_source_free(&sources[i]);
+	free(sources);
+	return rc;
+}
+
+void
+set_mode(struct run *r, const char *mode)
+{
+	for (size_t i = 0; i < r->n; i++) {
+		struct child *c = &r->children[i];
+
+		if (c->role != ROLE_FETCH)
+			continue;
+		free(c->argv[c->argc - 1]);
+		c->argv[c->argc - 1] = xasprintf("--mode=%s", mode);
+	}
+}
+
+static void
+remove_runtime(struct run *r)
+{
+	static const char *const names[] = { "mesh", "join", "jobs" };
+	char *path;
+
+	if (r->runtime == NULL)
+		return;
+	for (size_t k = 0; k < sizeof(names) / sizeof(names[0]); k++) {
+		for (size_t i = 0; i < r->n + 1; i++) {
+			path = xasprintf("%s/%s-%zu", r->runtime, names[k], i);
+			unlink(path);
+			free(path);
+			path = xasprintf(
+			    "%s/%s-%zu.lock", r->runtime, names[k], i);
+			unlink(path);
+			free(path);
+		}
+	}
+	path = xasprintf("%s/scope.json", r->runtime);
+	unlink(path);
+	free(path);
+	rmdir(r->runtime);
+	free(r->runtime);
+}
+
+void
+set_free(struct run *r)
+{
+	remove_runtime(r);
+	for (size_t i = 0; i < r->n; i++)
+		free_words(&r->children[i]);
+	free(r->children);
+}
