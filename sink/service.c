@@ -1,0 +1,398 @@
+/*
+ * service.c - the sink behind a ZeroMQ endpoint, until SIGTERM.
+ *
+ * Called by main.c.  Answers the hello of join with the target's place, puts
+ * changes in order with the committer, gives them to apply.c, commits when a
+ * batch is full or old, and acknowledges what is durable.
+ */
+
+#include "sink.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "bus.h"
+#include "clock.h"
+#include "committer.h"
+#include "loop.h"
+#include "mem.h"
+
+#define BEAT_MS 1000
+/*
+ * A message of collapsed changes may cover any count of numbers; the bound
+ * is join's window of messages, not their numbers.
+ */
+#define REACH (INT64_MAX / 4)
+
+struct service {
+	struct sink *sink; /* borrowed */
+	struct loop *loop; /* owned */
+	struct bus_socket *socket; /* owned */
+	struct committer *committer; /* owned */
+	struct loop_timer *beat, *due, *quiet; /* of the loop */
+	struct bus_peer join; /* who said hello last */
+	char *instance; /* of join; owned, NULL before the first hello */
+	char *store; /* of join; owned */
+	int64_t epoch;
+	int64_t acked, acked_run;
+	enum exit_code code;
+};
+
+static void
+stop(struct service *v, enum exit_code code, const struct why *why)
+{
+	if (why != NULL)
+		log_error("%s", why->text);
+	v->code = code;
+	loop_stop(v->loop);
+}
+
+/* What cannot be sent now is asked for again: hello, gap and ack recur. */
+static void
+send_join(struct service *v, struct buf *b)
+{
+	if (v->instance != NULL)
+		(void)bus_send(v->socket, &v->join, b->data, b->len);
+	buf_free(b);
+}
+
+static struct committer_stream *
+stream(const struct service *v)
+{
+	if (v->store == NULL)
+		return NULL;
+	return committer_find(v->committer, v->store, SINK_STREAM);
+}
+
+static void
+send_short(struct service *v, enum msg_kind kind, int64_t seq)
+{
+	struct buf b = { 0 };
+
+	msg_short(&b, kind, v->store, SINK_STREAM, committer_run(stream(v)),
+	    v->epoch, seq);
+	send_join(v, &b);
+}
+
+static void
+send_ack(struct service *v)
+{
+	if (stream(v) != NULL)
+		send_short(v, MSG_ACK, committer_seq(stream(v)));
+}
+
+static void
+send_fenced(struct service *v, const char *source, const char *why)
+{
+	struct buf b = { 0 };
+
+	msg_open(&b, MSG_FENCED);
+	msg_address(&b, source, SINK_STREAM, 0, v->epoch);
+	msg_str(&b, MSG_WHY, why);
+	msg_close(&b);
+	send_join(v, &b);
+}
+
+static void
+send_state(struct service *v, const char *source)
+{
+	struct buf b = { 0 }, cursor = { 0 };
+
+	position_write(&cursor, &v->sink->durable);
+	msg_open(&b, MSG_STATE_ANSWER);
+	msg_str(&b, MSG_SOURCE, source);
+	msg_int(&b, MSG_RUN, 0);
+	msg_int(&b, MSG_EPOCH, v->epoch);
+	msg_str(&b, MSG_BOOT, bus_instance());
+	msg_str(&b, MSG_CURSOR, cursor.data);
+	msg_close(&b);
+	buf_free(&cursor);
+	send_join(v, &b);
+}
+
+/* The place in the log from which delta messages go on. */
+static void
+await_delta(struct service *v)
+{
+	int64_t number = v->sink->at.number;
+
+	committer_set(v->committer, v->store, SINK_STREAM, 0, v->epoch,
+	    number < 0 ? 0 : number);
+}
+
+static int
+commit(struct service *v)
+{
+	enum exit_code code;
+	struct why why;
+
+	if (!v->sink->batch)
+		return 0;
+	code = sink_commit(v->sink, &why);
+	if (code != EXIT_DONE) {
+		stop(v, code, &why);
+		return -1;
+	}
+	committer_done(v->committer);
+	send_ack(v);
+	loop_timer_at(v->quiet, clock_ms() + SINK_QUIET_MS);
+	return 0;
+}
+
+static void
+schedule(struct service *v)
+{
+	loop_timer_at(v->due, sink_due(v->sink));
+}
+
+static void
+on_due(void *arg)
+{
+	struct service *v = arg;
+
+	if (commit(v) == 0)
+		schedule(v);
+}
+
+static void
+on_quiet(void *arg)
+{
+	struct service *v = arg;
+	enum exit_code code;
+	struct why why;
+
+	if (v->sink->batch)
+		return;
+	code = sink_settle(v->sink, &why);
+	if (code != EXIT_DONE)
+		stop(v, code, &why);
+}
+
+/* A new join, or the same one that was not answered yet. */
+static void
+take_hello(struct service *v, const struct msg *m, const struct bus_peer *from)
+{
+	enum exit_code code;
+	struct why why;
+
+	if (m->instance == NULL || strlen(m->source) >= SINK_STORE_MAX) {
+		log_warn("a hello without an instance was dropped");
+		return;
+	}
+	if (commit(v) < 0)
+		return;
+	v->join = *from;
+	if (v->instance == NULL || strcmp(v->instance, m->instance) != 0) {
+		free(v->instance);
+		free(v->store);
+		v->instance = xstrdup(m->instance);
+		v->store = xstrdup(m->source);
+		v->epoch++;
+		v->sink->run = 0;
+		code = sink_welcome(v->sink, m->source, m->seq, &why);
+		if (code != EXIT_DONE) {
+			send_fenced(v, m->source, why.text);
+			stop(v, code, &why);
+			return;
+		}
+		await_delta(v);
+	}
+	send_state(v, m->source);
+}
+
+/* Everything that is next, into the batch; commits when that is full. */
+static void
+drain(struct service *v)
+{
+	struct committer_stream *of;
+	struct msg *m;
+
+	while ((m = committer_next(v->committer, &of)) != NULL) {
+		bool end = m->kind == MSG_END;
+		enum exit_code code;
+		struct why why;
+
+		code = sink_take(v->sink, m, clock_ms(), &why);
+		if (code != EXIT_DONE) {
+			stop(v, code, &why);
+			return;
+		}
+		committer_step(of);
+		if ((end || sink_due(v->sink) <= v->sink->since_ms) &&
+		    commit(v) < 0)
+			return;
+		/* Behind a rebuild the numbers are those of the log again. */
+		if (end && v->sink->run == 0)
+			await_delta(v);
+	}
+	schedule(v);
+}
+
+/* The first message of a rebuild makes a stream of its own. */
+static int
+begins_rebuild(const struct service *v, const struct msg *m)
+{
+	struct committer_stream *s = stream(v);
+
+	return s != NULL && m->run != 0 && m->epoch == v->epoch &&
+	       m->run != committer_run(s) &&
+	       (m->first > 0 ? m->first : m->seq) == 1;
+}
+
+static void
+take_change(struct service *v, struct msg *m)
+{
+	if (begins_rebuild(v, m)) {
+		if (commit(v) < 0)
+			return;
+		committer_set(
+		    v->committer, v->store, SINK_STREAM, m->run, v->epoch, 0);
+	}
+	switch (committer_offer(v->committer, m, clock_ms())) {
+	case COMMITTER_TAKEN:
+		drain(v);
+		break;
+	case COMMITTER_DUPLICATE:
+		/* An ack was lost. */
+		if (!v->sink->batch)
+			send_ack(v);
+		break;
+	case COMMITTER_FENCED:
+		if (m->epoch != v->epoch)
+			send_fenced(v, m->source, "another join took over");
+		break;
+	case COMMITTER_UNKNOWN:
+	case COMMITTER_BEYOND:
+		log_warn("%s: change %lld of store %s came before its hello "
+			 "and was dropped",
+		    v->sink->name, (long long)m->seq, m->source);
+		break;
+	}
+}
+
+static void
+take_schema(struct service *v, const struct msg *m)
+{
+	enum exit_code code;
+	struct why why;
+
+	if (stream(v) == NULL || strcmp(m->source, v->store) != 0)
+		return;
+	code = sink_take(v->sink, m, clock_ms(), &why);
+	if (code != EXIT_DONE)
+		stop(v, code, &why);
+	schedule(v);
+}
+
+static void
+take(struct service *v, struct msg *m, const struct bus_peer *from)
+{
+	switch (m->kind) {
+	case MSG_HELLO:
+		take_hello(v, m, from);
+		break;
+	case MSG_SCHEMA:
+		take_schema(v, m);
+		break;
+	case MSG_CHANGE:
+	case MSG_END:
+		take_change(v, m);
+		break;
+	case MSG_BEAT:
+		break;
+	default:
+		log_warn("%s: a \"%s\" message was dropped: only join sends "
+			 "here",
+		    v->sink->name, msg_kind_name(m->kind));
+		break;
+	}
+}
+
+static void
+on_message(void *arg, short events)
+{
+	struct service *v = arg;
+	struct bus_peer from;
+	const char *bytes;
+	size_t len;
+
+	(void)events;
+	while (!loop_stopped(v->loop) &&
+	       bus_recv(v->socket, &from, &bytes, &len) == 1) {
+		struct msg m;
+		struct why why;
+
+		if (msg_read(&m, bytes, len, &why) < 0) {
+			log_warn("%s: %s; dropped", v->sink->name, why.text);
+			continue;
+		}
+		take(v, &m, &from);
+		msg_free(&m);
+	}
+}
+
+static void
+on_beat(void *arg)
+{
+	struct service *v = arg;
+	struct committer_stream *gap = committer_gap(v->committer, clock_ms());
+	struct buf b = { 0 };
+
+	if (gap != NULL)
+		send_short(v, MSG_GAP, committer_seq(gap) + 1);
+	msg_open(&b, MSG_BEAT);
+	msg_str(&b, MSG_INSTANCE, bus_instance());
+	msg_close(&b);
+	send_join(v, &b);
+	loop_timer_at(v->beat, clock_ms() + BEAT_MS);
+}
+
+static void
+on_signal(void *arg, int signal)
+{
+	struct service *v = arg;
+
+	if (signal != SIGTERM && signal != SIGINT)
+		return;
+	if (commit(v) == 0)
+		on_quiet(v);
+	if (!loop_stopped(v->loop))
+		stop(v, EXIT_DONE, NULL);
+}
+
+enum exit_code
+service_run(struct sink *s, const char *endpoint)
+{
+	/* An epoch of an earlier process never comes again. */
+	struct service v = { .sink = s, .epoch = clock_wall_ms() };
+	struct bus *bus = bus_new();
+	struct why why;
+
+	v.loop = loop_new();
+	v.committer = committer_new(REACH);
+	v.socket = bus_bind(bus, endpoint, &why);
+	if (v.socket == NULL) {
+		log_error("%s", why.text);
+		v.code = EXIT_USAGE;
+		goto out;
+	}
+	loop_signals(v.loop, on_signal, &v);
+	loop_socket(v.loop, bus_raw(v.socket), on_message, &v);
+	v.due = loop_timer(v.loop, -1, on_due, &v);
+	v.quiet = loop_timer(v.loop, clock_ms() + SINK_QUIET_MS, on_quiet, &v);
+	v.beat = loop_timer(v.loop, clock_ms() + BEAT_MS, on_beat, &v);
+	loop_run(v.loop);
+	if (v.code != EXIT_DONE)
+		s->target->rollback(s->h);
+	sink_report(s);
+out:
+	bus_close(v.socket);
+	bus_free(bus);
+	committer_free(v.committer);
+	loop_free(v.loop);
+	free(v.instance);
+	free(v.store);
+	return v.code;
+}

@@ -1,0 +1,291 @@
+/*
+ * sqlite_schema.c - what a person sees in the sqlite target: views, indexes.
+ *
+ * target_sqlite.c calls it when a schema comes and when the input pauses.
+ * Rows live in tables "mesh_<type>", objects as JSON; a view of the type's
+ * own name gives every attribute a column.  Owns nothing.
+ */
+
+#include "sink.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include <sqlite3.h>
+
+#include "json.h"
+
+/*
+ * The columns by which people look things up.  Each index costs an import as
+ * much as a third of its rows, so there are few, and they are made in the
+ * first pause, after the bulk.
+ */
+static const struct usual {
+	const char *type, *attribute;
+} usual[] = {
+	{ "User", "ExternalId" },
+	{ "User", "login" },
+	{ "User", "email" },
+	{ "User", "employeeNumber" },
+	{ "User", "department" },
+	{ "User", "managerId" },
+	{ "Group", "ExternalId" },
+	{ "Group", "name" },
+	{ "GroupMember", "groupId" },
+	{ "GroupMember", "memberId" },
+};
+
+#define USUAL (sizeof(usual) / sizeof(usual[0]))
+
+/* "name", with the quotes of an SQL identifier. */
+static void
+identifier(struct buf *b, const char *prefix, const char *name)
+{
+	buf_char(b, '"');
+	buf_str(b, prefix);
+	for (; *name != '\0'; name++) {
+		if (*name == '"')
+			buf_char(b, '"');
+		buf_char(b, *name);
+	}
+	buf_char(b, '"');
+}
+
+/* The attribute of the object, as the views and the indexes both spell it. */
+static void
+extract(struct buf *b, const char *attribute)
+{
+	buf_str(b, "json_extract(object,'$.\"");
+	for (; *attribute != '\0'; attribute++) {
+		if (*attribute == '\'')
+			buf_char(b, '\'');
+		buf_char(b, *attribute);
+	}
+	buf_str(b, "\"')");
+}
+
+int
+schema_table(struct sqlite3 *db, const char *type)
+{
+	struct buf sql = { 0 };
+	int rc;
+
+	buf_str(&sql, "CREATE TABLE IF NOT EXISTS ");
+	identifier(&sql, "mesh_", type);
+	buf_str(&sql, "(pk INTEGER PRIMARY KEY, meshId TEXT NOT NULL UNIQUE, "
+		      "mark INTEGER NOT NULL, contributors TEXT, "
+		      "object TEXT NOT NULL)");
+	rc = sqlite3_exec(db, sql.data, NULL, NULL, NULL);
+	buf_free(&sql);
+	return rc == SQLITE_OK ? 0 : -1;
+}
+
+/*
+ * Names that would collide with our tables, or that JSON paths of SQLite
+ * cannot spell, cannot be in a schema.
+ */
+static int
+name_is_fine(const char *name)
+{
+	if (name == NULL || *name == '\0' ||
+	    strncasecmp(name, "mesh_", 5) == 0 ||
+	    strncasecmp(name, "idmesh_", 7) == 0 ||
+	    strncasecmp(name, "sqlite_", 7) == 0)
+		return 0;
+	for (; *name != '\0'; name++)
+		if ((unsigned char)*name < ' ' || *name == '"' || *name == '\\')
+			return 0;
+	return 1;
+}
+
+static enum exit_code
+write_view(
+    struct buf *sql, const char *type, yyjson_val *attributes, struct why *why)
+{
+	yyjson_val *v;
+	size_t i, max;
+
+	buf_str(sql, "CREATE VIEW ");
+	identifier(sql, "", type);
+	buf_str(sql, " AS SELECT meshId");
+	yyjson_arr_foreach(attributes, i, max, v)
+	{
+		const char *name = yyjson_get_str(v);
+
+		if (!name_is_fine(name) || strcasecmp(name, "meshId") == 0)
+			return sink_fail(why, EXIT_USAGE,
+			    "the sqlite target cannot have a column for the "
+			    "attribute %s of %s: give it another name in the "
+			    "rules",
+			    name != NULL ? name : "(no name)", type);
+		buf_str(sql, ", ");
+		extract(sql, name);
+		buf_str(sql, " AS ");
+		identifier(sql, "", name);
+	}
+	buf_str(sql, " FROM ");
+	identifier(sql, "mesh_", type);
+	return EXIT_DONE;
+}
+
+/* One text of one row, or NULL; the caller frees it. */
+static char *
+query_text(struct sqlite3 *db, const char *sql, const char *a, const char *b)
+{
+	sqlite3_stmt *stmt = NULL;
+	char *text = NULL;
+
+	if (sqlite3_prepare_v2(db, sql, -1, &stmt, NULL) == SQLITE_OK) {
+		sqlite3_bind_text(stmt, 1, a, -1, SQLITE_STATIC);
+		if (b != NULL)
+			sqlite3_bind_text(stmt, 2, b, -1, SQLITE_STATIC);
+		if (sqlite3_step(stmt) == SQLITE_ROW)
+			text =
+			    sqlite3_mprintf("%s", sqlite3_column_text(stmt, 0));
+	}
+	sqlite3_finalize(stmt);
+	return text;
+}
+
+static int
+drop(struct sqlite3 *db, const char *what, const char *prefix, const char *name)
+{
+	struct buf sql = { 0 };
+	int rc;
+
+	buf_fmt(&sql, "DROP %s IF EXISTS ", what);
+	identifier(&sql, prefix, name);
+	rc = sqlite3_exec(db, sql.data, NULL, NULL, NULL);
+	buf_free(&sql);
+	return rc == SQLITE_OK ? 0 : -1;
+}
+
+static enum exit_code
+apply_type(struct sqlite3 *db, yyjson_val *of, struct why *why)
+{
+	const char *type = json_text(of, "type");
+	struct buf sql = { 0 };
+	enum exit_code code;
+	char *old = NULL;
+
+	why->text[0] = '\0';
+	if (!name_is_fine(type))
+		return sink_fail(why, EXIT_USAGE,
+		    "the sqlite target cannot have a view for the type %s: "
+		    "give it another name in the rules",
+		    type != NULL ? type : "(no name)");
+	code = write_view(&sql, type, json_get(of, "attributes"), why);
+	if (code != EXIT_DONE)
+		goto out;
+	code = EXIT_TEMPORARY;
+	if (schema_table(db, type) < 0)
+		goto out;
+	old = query_text(db,
+	    "SELECT sql FROM sqlite_master WHERE type='view' AND name=?1", type,
+	    NULL);
+	if (old != NULL && strcmp(old, sql.data) == 0)
+		code = EXIT_DONE;
+	else if (drop(db, "VIEW", "", type) == 0 &&
+		 sqlite3_exec(db, sql.data, NULL, NULL, NULL) == SQLITE_OK)
+		code = EXIT_DONE;
+out:
+	sqlite3_free(old);
+	buf_free(&sql);
+	return code;
+}
+
+/* Views of types that the rules do not have any more. */
+static int
+drop_others(struct sqlite3 *db, yyjson_val *types)
+{
+	struct buf names = { 0 };
+	sqlite3_stmt *stmt = NULL;
+	int rc = 0;
+
+	json_write(&names, types);
+	if (sqlite3_prepare_v2(db,
+		"SELECT name FROM sqlite_master v WHERE type='view' AND "
+		"EXISTS (SELECT 1 FROM sqlite_master t WHERE type='table' "
+		"AND t.name='mesh_'||v.name) AND name NOT IN "
+		"(SELECT json_extract(value,'$.type') FROM json_each(?1))",
+		-1, &stmt, NULL) != SQLITE_OK)
+		rc = -1;
+	sqlite3_bind_text(stmt, 1, names.data, -1, SQLITE_STATIC);
+	while (rc == 0 && sqlite3_step(stmt) == SQLITE_ROW) {
+		char *name =
+		    sqlite3_mprintf("%s", sqlite3_column_text(stmt, 0));
+
+		/* DDL waits for open readers of the schema. */
+		sqlite3_reset(stmt);
+		rc = drop(db, "VIEW", "", name);
+		sqlite3_free(name);
+	}
+	sqlite3_finalize(stmt);
+	buf_free(&names);
+	return rc;
+}
+
+enum exit_code
+schema_apply(struct sqlite3 *db, yyjson_val *types, struct why *why)
+{
+	yyjson_val *v;
+	size_t i, max;
+
+	yyjson_arr_foreach(types, i, max, v)
+	{
+		enum exit_code code = apply_type(db, v, why);
+
+		if (code != EXIT_DONE)
+			return code;
+	}
+	return drop_others(db, types) == 0 ? EXIT_DONE : EXIT_TEMPORARY;
+}
+
+/* Makes the index unless it is there; drops it when the column is gone. */
+static int
+settle_one(struct sqlite3 *db, const struct usual *u, int *made)
+{
+	struct buf name = { 0 }, sql = { 0 };
+	char *column, *index;
+	int rc = 0;
+
+	buf_fmt(&name, "mesh_%s_%s", u->type, u->attribute);
+	column = query_text(db,
+	    "SELECT name FROM pragma_table_info(?1) WHERE name=?2", u->type,
+	    u->attribute);
+	index = query_text(db,
+	    "SELECT name FROM sqlite_master WHERE type='index' AND name=?1",
+	    name.data, NULL);
+	if (column == NULL && index != NULL)
+		rc = drop(db, "INDEX", "", name.data);
+	if (column != NULL && index == NULL) {
+		buf_str(&sql, "CREATE INDEX ");
+		identifier(&sql, "", name.data);
+		buf_str(&sql, " ON ");
+		identifier(&sql, "mesh_", u->type);
+		buf_char(&sql, '(');
+		extract(&sql, u->attribute);
+		buf_char(&sql, ')');
+		rc = sqlite3_exec(db, sql.data, NULL, NULL, NULL) == SQLITE_OK
+			 ? 0
+			 : -1;
+		*made = 1;
+	}
+	sqlite3_free(column);
+	sqlite3_free(index);
+	buf_free(&name);
+	buf_free(&sql);
+	return rc;
+}
+
+int
+schema_settle(struct sqlite3 *db)
+{
+	int made = 0;
+
+	for (size_t i = 0; i < USUAL; i++)
+		if (settle_one(db, &usual[i], &made) < 0)
+			return -1;
+	return 0;
+}

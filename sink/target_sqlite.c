@@ -1,0 +1,506 @@
+/*
+ * target_sqlite.c - the mesh in a SQLite database.
+ *
+ * apply.c calls it through target_sqlite.  Each type is a table with the
+ * object as JSON, and a view with a column per attribute (sqlite_schema.c).
+ * The cursor is a row of the same database, written in the same transaction
+ * as the objects.  Owns the database, its lock and its statements.
+ */
+
+#include "sink.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <sqlite3.h>
+
+#include "mem.h"
+
+#define APPLICATION_ID 0x69646d73 /* "idms" */
+#define USER_VERSION 1
+#define BUSY_MS 5000
+
+/*
+ * WAL lets readers go on while we write, FULL survives a power cut.  Pages
+ * of 8 KiB hold some objects each; the cache is the memory of this process.
+ */
+static const char setup[] = "PRAGMA journal_mode=WAL;"
+			    "PRAGMA synchronous=FULL;"
+			    "PRAGMA cache_size=-32768;"
+			    "PRAGMA wal_autocheckpoint=2000;"
+			    "PRAGMA journal_size_limit=33554432;"
+			    "PRAGMA temp_store=MEMORY;";
+
+static const char create[] =
+    "BEGIN IMMEDIATE;"
+    "CREATE TABLE idmesh_cursor("
+    "one INTEGER PRIMARY KEY CHECK (one = 1), store TEXT, number INTEGER,"
+    "generation INTEGER NOT NULL);"
+    "INSERT INTO idmesh_cursor VALUES(1, NULL, NULL, 1);"
+    "PRAGMA application_id=1768189299;"
+    "PRAGMA user_version=1;"
+    "COMMIT;";
+
+/* The statements of one type. */
+struct table {
+	char *type; /* owned */
+	sqlite3_stmt *put, *remove; /* owned */
+	struct table *next;
+};
+
+struct database {
+	const char *place; /* for people; borrowed */
+	char *path; /* owned */
+	sqlite3 *db; /* owned */
+	int lock_fd; /* open on the database itself, or -1 */
+	sqlite3_stmt *cursor; /* owned */
+	struct table *tables; /* owned, the last one used in front */
+	int64_t generation; /* of a rebuild: the mark of its objects */
+};
+
+/* Turns SQLite's last error into a line for people. */
+static enum exit_code
+failed(const struct database *d, const char *doing, struct why *why)
+{
+	const char *text = sqlite3_errmsg(d->db);
+
+	switch (sqlite3_errcode(d->db) & 0xff) {
+	case SQLITE_BUSY:
+	case SQLITE_LOCKED:
+		return sink_fail(why, EXIT_TEMPORARY,
+		    "another process is writing to %s; try again when it is "
+		    "done",
+		    d->place);
+	case SQLITE_FULL:
+		return sink_fail(why, EXIT_TEMPORARY,
+		    "no room on the disk of %s; what was committed is intact",
+		    d->place);
+	case SQLITE_NOTADB:
+		return sink_fail(why, EXIT_USAGE,
+		    "%s is no SQLite database; name another file", d->place);
+	case SQLITE_CORRUPT:
+		return sink_fail(why, EXIT_TEMPORARY,
+		    "%s is damaged (%s); remove it and the next run builds it "
+		    "anew",
+		    d->place, text);
+	default:
+		return sink_fail(why, EXIT_TEMPORARY, "%s: cannot %s: %s",
+		    d->place, doing, text);
+	}
+}
+
+static int
+run(const struct database *d, const char *sql)
+{
+	return sqlite3_exec(d->db, sql, NULL, NULL, NULL) == SQLITE_OK ? 0 : -1;
+}
+
+static sqlite3_stmt *
+prepare(const struct database *d, const char *sql)
+{
+	sqlite3_stmt *stmt;
+
+	if (sqlite3_prepare_v3(d->db, sql, -1, SQLITE_PREPARE_PERSISTENT, &stmt,
+		NULL) != SQLITE_OK)
+		return NULL;
+	return stmt;
+}
+
+/* A number out of the database; *ok is 0 when it cannot be asked. */
+static int64_t
+number(const struct database *d, const char *sql, int *ok)
+{
+	sqlite3_stmt *stmt = prepare(d, sql);
+	int64_t n = 0;
+
+	*ok = stmt != NULL && sqlite3_step(stmt) == SQLITE_ROW;
+	if (*ok)
+		n = sqlite3_column_int64(stmt, 0);
+	sqlite3_finalize(stmt);
+	return n;
+}
+
+/* Is the database ours (*fresh 0) or empty (*fresh 1)? */
+static enum exit_code
+check_ours(const struct database *d, int *fresh, struct why *why)
+{
+	int ok;
+	int64_t id = number(d, "PRAGMA application_id", &ok), version, things;
+
+	*fresh = 0;
+	if (!ok)
+		return failed(d, "read it", why);
+	version = number(d, "PRAGMA user_version", &ok);
+	things = number(d, "SELECT count(*) FROM sqlite_master", &ok);
+	if (!ok)
+		return failed(d, "read it", why);
+	if (id == 0 && version == 0 && things == 0) {
+		*fresh = 1;
+		return EXIT_DONE;
+	}
+	if (id != APPLICATION_ID)
+		return sink_fail(why, EXIT_USAGE,
+		    "%s is a database of another program; name another file",
+		    d->place);
+	if (version != USER_VERSION)
+		return sink_fail(why, EXIT_USAGE,
+		    "%s has format %lld and this program knows %d: use the "
+		    "program that made it, or remove it to have it built anew",
+		    d->place, (long long)version, USER_VERSION);
+	return EXIT_DONE;
+}
+
+static enum exit_code
+read_cursor(struct database *d, struct position *at, struct why *why)
+{
+	sqlite3_stmt *stmt =
+	    prepare(d, "SELECT store, number, generation FROM idmesh_cursor");
+
+	at->number = SINK_NOWHERE;
+	at->store[0] = '\0';
+	if (stmt == NULL || sqlite3_step(stmt) != SQLITE_ROW) {
+		sqlite3_finalize(stmt);
+		return failed(d, "read its cursor", why);
+	}
+	d->generation = sqlite3_column_int64(stmt, 2);
+	if (sqlite3_column_type(stmt, 1) == SQLITE_INTEGER) {
+		at->number = sqlite3_column_int64(stmt, 1);
+		snprintf(at->store, sizeof(at->store), "%s",
+		    (const char *)sqlite3_column_text(stmt, 0));
+	}
+	sqlite3_finalize(stmt);
+	return EXIT_DONE;
+}
+
+static struct database *
+new_database(const char *place)
+{
+	struct database *d = xcalloc(1, sizeof(*d));
+
+	d->place = place;
+	/* "./" keeps SQLite from reading a meaning into ":memory:". */
+	d->path = xasprintf("%s%s", *place == '/' ? "" : "./", place);
+	d->lock_fd = -1;
+	return d;
+}
+
+static void
+sqlite_close(void *h)
+{
+	struct database *d = h;
+
+	if (d == NULL)
+		return;
+	while (d->tables != NULL) {
+		struct table *t = d->tables;
+
+		d->tables = t->next;
+		sqlite3_finalize(t->put);
+		sqlite3_finalize(t->remove);
+		free(t->type);
+		free(t);
+	}
+	sqlite3_finalize(d->cursor);
+	sqlite3_close(d->db);
+	/* Only now: closing it earlier would drop SQLite's own locks. */
+	if (d->lock_fd >= 0)
+		close(d->lock_fd);
+	free(d->path);
+	free(d);
+}
+
+static enum exit_code
+sqlite_cursor(const char *place, struct position *at, struct why *why)
+{
+	struct database *d;
+	enum exit_code code;
+	struct stat st;
+	int fresh;
+
+	at->number = SINK_NOWHERE;
+	if (stat(place, &st) < 0) {
+		if (errno == ENOENT || errno == ENOTDIR)
+			return EXIT_DONE;
+		return sink_fail(
+		    why, EXIT_TEMPORARY, "%s: %s", place, strerror(errno));
+	}
+	if (st.st_size == 0)
+		return EXIT_DONE;
+	d = new_database(place);
+	if (sqlite3_open_v2(d->path, &d->db, SQLITE_OPEN_READONLY, NULL) !=
+	    SQLITE_OK) {
+		code = failed(d, "open it", why);
+		goto out;
+	}
+	sqlite3_busy_timeout(d->db, BUSY_MS);
+	code = check_ours(d, &fresh, why);
+	if (code == EXIT_DONE && !fresh)
+		code = read_cursor(d, at, why);
+out:
+	sqlite_close(d);
+	return code;
+}
+
+/* One sink at a time, with a lock that SQLite's readers do not see. */
+static enum exit_code
+lock(struct database *d, struct why *why)
+{
+	d->lock_fd = open(d->path, O_RDWR | O_CREAT | O_CLOEXEC, 0640);
+	if (d->lock_fd < 0)
+		return sink_fail(why,
+		    errno == ENOENT || errno == ENOTDIR || errno == EISDIR
+			? EXIT_USAGE
+			: EXIT_TEMPORARY,
+		    "cannot open %s: %s", d->place, strerror(errno));
+	if (flock(d->lock_fd, LOCK_EX | LOCK_NB) < 0)
+		return sink_fail(why, EXIT_TEMPORARY,
+		    "another sink is writing to %s; stop that one first",
+		    d->place);
+	return EXIT_DONE;
+}
+
+static enum exit_code
+sqlite_open(const char *place, void **h, struct position *at, struct why *why)
+{
+	struct database *d = new_database(place);
+	enum exit_code code = lock(d, why);
+	int fresh;
+
+	*h = d;
+	if (code != EXIT_DONE)
+		return code;
+	if (sqlite3_open_v2(d->path, &d->db, SQLITE_OPEN_READWRITE, NULL) !=
+	    SQLITE_OK)
+		return failed(d, "open it", why);
+	sqlite3_busy_timeout(d->db, BUSY_MS);
+	code = check_ours(d, &fresh, why);
+	if (code != EXIT_DONE)
+		return code;
+	if (fresh && run(d, "PRAGMA page_size=8192") < 0)
+		return failed(d, "set it up", why);
+	if (run(d, setup) < 0 || (fresh && run(d, create) < 0))
+		return failed(d, "set it up", why);
+	d->cursor = prepare(d, "UPDATE idmesh_cursor SET store=?1, number=?2, "
+			       "generation=?3");
+	if (d->cursor == NULL)
+		return failed(d, "read its cursor", why);
+	return read_cursor(d, at, why);
+}
+
+static enum exit_code
+sqlite_begin(void *h, struct why *why)
+{
+	struct database *d = h;
+
+	if (run(d, "BEGIN IMMEDIATE") < 0)
+		return failed(d, "begin a transaction", why);
+	return EXIT_DONE;
+}
+
+static enum exit_code
+sqlite_schema(void *h, yyjson_val *types, struct why *why)
+{
+	enum exit_code code;
+
+	why->text[0] = '\0';
+	code = schema_apply(((struct database *)h)->db, types, why);
+	if (code != EXIT_DONE && why->text[0] == '\0')
+		return failed(h, "make its views", why);
+	return code;
+}
+
+static struct table *
+new_table(struct database *d, const char *type)
+{
+	struct table *t;
+	char *put, *removal;
+
+	if (schema_table(d->db, type) < 0)
+		return NULL;
+	t = xcalloc(1, sizeof(*t));
+	t->type = xstrdup(type);
+	t->next = d->tables;
+	d->tables = t;
+	put = sqlite3_mprintf(
+	    "INSERT INTO \"mesh_%w\"(meshId, object, contributors, mark) "
+	    "VALUES(?1, ?2, ?3, ?4) ON CONFLICT(meshId) DO UPDATE SET "
+	    "object=excluded.object, contributors=excluded.contributors, "
+	    "mark=excluded.mark",
+	    type);
+	removal =
+	    sqlite3_mprintf("DELETE FROM \"mesh_%w\" WHERE meshId=?1", type);
+	t->put = prepare(d, put);
+	t->remove = prepare(d, removal);
+	sqlite3_free(put);
+	sqlite3_free(removal);
+	return t->put != NULL && t->remove != NULL ? t : NULL;
+}
+
+static struct table *
+find_table(struct database *d, const char *type)
+{
+	struct table **at = &d->tables, *t;
+
+	while (*at != NULL && strcmp((*at)->type, type) != 0)
+		at = &(*at)->next;
+	if (*at == NULL)
+		return new_table(d, type);
+	t = *at;
+	*at = t->next;
+	t->next = d->tables;
+	d->tables = t;
+	return t;
+}
+
+static int
+put(struct database *d, struct table *t, const struct change *c)
+{
+	size_t len, len_from = 0;
+	char *object = yyjson_val_write(c->object, 0, &len);
+	char *from = c->contributors != NULL
+			 ? yyjson_val_write(c->contributors, 0, &len_from)
+			 : NULL;
+	int rc;
+
+	if (object == NULL)
+		die(EXIT_TEMPORARY, "out of memory");
+	sqlite3_bind_text(t->put, 1, c->id, -1, SQLITE_STATIC);
+	sqlite3_bind_text(t->put, 2, object, (int)len, SQLITE_STATIC);
+	sqlite3_bind_text(t->put, 3, from, (int)len_from, SQLITE_STATIC);
+	sqlite3_bind_int64(t->put, 4, d->generation);
+	rc = sqlite3_step(t->put);
+	sqlite3_reset(t->put);
+	free(object);
+	free(from);
+	return rc == SQLITE_DONE ? 0 : -1;
+}
+
+static enum exit_code
+sqlite_change(void *h, const struct change *c, int *hit, struct why *why)
+{
+	struct database *d = h;
+	struct table *t = find_table(d, c->type);
+	int rc;
+
+	*hit = 1;
+	if (t == NULL)
+		return failed(d, "make a table", why);
+	if (c->put) {
+		if (put(d, t, c) < 0)
+			return failed(d, "write an object", why);
+		return EXIT_DONE;
+	}
+	sqlite3_bind_text(t->remove, 1, c->id, -1, SQLITE_STATIC);
+	rc = sqlite3_step(t->remove);
+	*hit = sqlite3_changes(d->db) > 0;
+	sqlite3_reset(t->remove);
+	return rc == SQLITE_DONE ? EXIT_DONE
+				 : failed(d, "delete an object", why);
+}
+
+static enum exit_code
+sqlite_rebuild(void *h, struct why *why)
+{
+	struct database *d = h;
+
+	(void)why;
+	/* Objects of this rebuild carry the new mark; commit() keeps it. */
+	d->generation++;
+	return EXIT_DONE;
+}
+
+static enum exit_code
+sqlite_sweep(void *h, const struct position *at, int64_t *gone, struct why *why)
+{
+	struct database *d = h;
+	sqlite3_stmt *names =
+	    prepare(d, "SELECT name FROM sqlite_master WHERE type='table' AND "
+		       "name LIKE 'mesh\\_%' ESCAPE '\\'");
+	int rc;
+
+	(void)at;
+	*gone = 0;
+	if (names == NULL)
+		return failed(d, "list its tables", why);
+	for (rc = sqlite3_step(names); rc == SQLITE_ROW;
+	     rc = sqlite3_step(names)) {
+		char *sql = sqlite3_mprintf(
+		    "DELETE FROM \"%w\" WHERE mark <> %lld",
+		    sqlite3_column_text(names, 0), (long long)d->generation);
+		int ok = run(d, sql) == 0;
+
+		sqlite3_free(sql);
+		if (!ok)
+			break;
+		*gone += sqlite3_changes(d->db);
+	}
+	if (rc == SQLITE_DONE) {
+		sqlite3_finalize(names);
+		return EXIT_DONE;
+	}
+	failed(d, "delete what is not in the mesh", why);
+	sqlite3_finalize(names);
+	return EXIT_TEMPORARY;
+}
+
+static enum exit_code
+sqlite_commit(void *h, const struct position *at, struct why *why)
+{
+	struct database *d = h;
+	int rc;
+
+	if (at->number < 0) {
+		sqlite3_bind_null(d->cursor, 1);
+		sqlite3_bind_null(d->cursor, 2);
+	} else {
+		sqlite3_bind_text(d->cursor, 1, at->store, -1, SQLITE_STATIC);
+		sqlite3_bind_int64(d->cursor, 2, at->number);
+	}
+	sqlite3_bind_int64(d->cursor, 3, d->generation);
+	rc = sqlite3_step(d->cursor);
+	sqlite3_reset(d->cursor);
+	if (rc != SQLITE_DONE || run(d, "COMMIT") < 0)
+		return failed(d, "commit", why);
+	return EXIT_DONE;
+}
+
+static void
+sqlite_rollback(void *h)
+{
+	struct database *d = h;
+
+	if (d->db != NULL && !sqlite3_get_autocommit(d->db))
+		run(d, "ROLLBACK");
+}
+
+static enum exit_code
+sqlite_settle(void *h, struct why *why)
+{
+	struct database *d = h;
+
+	if (run(d, "BEGIN IMMEDIATE") < 0 || schema_settle(d->db) < 0 ||
+	    run(d, "COMMIT") < 0)
+		return failed(d, "make its indexes", why);
+	return EXIT_DONE;
+}
+
+const struct target target_sqlite = {
+	.name = "sqlite",
+	.place = "FILE",
+	.cursor = sqlite_cursor,
+	.open = sqlite_open,
+	.begin = sqlite_begin,
+	.schema = sqlite_schema,
+	.change = sqlite_change,
+	.rebuild = sqlite_rebuild,
+	.sweep = sqlite_sweep,
+	.commit = sqlite_commit,
+	.rollback = sqlite_rollback,
+	.settle = sqlite_settle,
+	.close = sqlite_close,
+};
