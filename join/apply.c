@@ -104,16 +104,14 @@ write_attrs(struct page *p, int64_t pk)
 static void
 add(struct page *p, const char *id, size_t len, const uint8_t hash[16])
 {
-	int64_t mesh = project_add(p->s, p->f, id), pk;
+	int64_t pk = store_next_object(p->s);
+	int64_t mesh = project_add(p->s, p->f, id, pk);
 
 	store_do(p->s,
-	    "INSERT INTO object(stream, id, hash, mesh, rules, container)"
-	    " VALUES(?, ?, ?, ?, ?, nullif(?, 0))",
-	    "isbiii", p->f->stream_pk, id, len, hash, (size_t)16, mesh,
+	    "INSERT INTO object(pk, stream, id, hash, mesh, rules, container)"
+	    " VALUES(?, ?, ?, ?, ?, ?, nullif(?, 0))",
+	    "iisbiii", pk, p->f->stream_pk, id, len, hash, (size_t)16, mesh,
 	    p->j->rules_pk, p->container);
-	pk = sqlite3_last_insert_rowid(p->s->db);
-	store_do(
-	    p->s, "UPDATE mesh SET object = ? WHERE pk = ?", "ii", pk, mesh);
 	store_do(p->s, "INSERT INTO attrs(pk, text) VALUES(?, ?)", "is", pk,
 	    p->text.data, p->text.len);
 	store_do(p->s, "INSERT INTO seen(pk, generation) VALUES(?, ?)", "ii",

@@ -51,10 +51,10 @@ source_name(struct store *s, int64_t stream)
 	    stream);
 }
 
-/* Columns that both statements below begin with. */
-#define BODY                                                        \
-	"SELECT m.pk, m.type, m.id, o.gone, o.stream, o.id, a.text" \
-	" FROM mesh m LEFT JOIN object o ON o.pk = m.object"        \
+/* The columns of an object, and where they are. */
+#define BODY "SELECT m.pk, m.type, m.id, o.gone, o.stream, o.id, a.text"
+#define CONTRIBUTOR                              \
+	" LEFT JOIN object o ON o.pk = m.object" \
 	" LEFT JOIN attrs a ON a.pk = o.pk"
 
 static void
@@ -105,20 +105,33 @@ row(struct store *s, sqlite3_stmt *st, const char *changed, struct buf *out)
 	buf_char(out, '}');
 }
 
-void
-body_change(struct store *s, int64_t mesh, const char *changed, struct buf *out)
+int64_t
+body_changes(struct store *s, int64_t number, size_t n, size_t bytes_max,
+    struct buf *out)
 {
-	sqlite3_stmt *st = store_ask(s, BODY " WHERE m.pk = ?", "i", mesh);
+	sqlite3_stmt *st = store_ask(s,
+	    BODY ", c.changed, c.number FROM change c"
+		 " JOIN mesh m ON m.pk = c.mesh" CONTRIBUTOR
+		 " WHERE c.number > ? ORDER BY c.number LIMIT ?",
+	    "ii", number, (int64_t)n);
+	bool first = true;
 
-	if (store_row(s, st))
-		row(s, st, changed, out);
+	while (out->len < bytes_max && store_row(s, st)) {
+		if (!first)
+			buf_char(out, ',');
+		first = false;
+		row(s, st, store_text(st, 7), out);
+		number = sqlite3_column_int64(st, 8);
+	}
 	store_end(st);
+	return number;
 }
 
 void
 body_object(struct store *s, int64_t mesh, struct buf *out)
 {
-	sqlite3_stmt *st = store_ask(s, BODY " WHERE m.pk = ?", "i", mesh);
+	sqlite3_stmt *st = store_ask(
+	    s, BODY " FROM mesh m" CONTRIBUTOR " WHERE m.pk = ?", "i", mesh);
 
 	if (store_row(s, st)) {
 		buf_char(out, '{');
@@ -134,7 +147,9 @@ body_page(
     struct store *s, int64_t *pk, size_t n, size_t bytes_max, struct buf *out)
 {
 	sqlite3_stmt *st = store_ask(s,
-	    BODY " WHERE m.pk > ? AND a.pk IS NOT NULL ORDER BY m.pk LIMIT ?",
+	    BODY " FROM mesh m" CONTRIBUTOR
+		 " WHERE m.pk > ? AND a.pk IS NOT NULL"
+		 " ORDER BY m.pk LIMIT ?",
 	    "ii", *pk, (int64_t)n);
 	int rows = 0;
 

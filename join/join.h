@@ -111,7 +111,8 @@ size_t diff_attrs(struct rules *r, const char *type, const char *old,
 #define MESH_ID_LEN 36
 void mesh_id(const char *source, const char *type, const char *id,
     char out[MESH_ID_LEN + 1]);
-int64_t project_add(struct store *s, const struct flow *f, const char *id);
+int64_t project_add(
+    struct store *s, const struct flow *f, const char *id, int64_t object);
 void change_add(
     struct store *s, int64_t mesh, const char *op, const char *changed);
 void change_prune(struct store *s, int64_t acked);

@@ -10,23 +10,15 @@
 #include "outbox.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
 
 #include "clock.h"
-#include "mem.h"
 
 #define CHANGES_MAX 200
 #ifndef CHANGES_BYTES
 #define CHANGES_BYTES ((size_t)4 << 20)
 #endif
-
-/* Rows of the change log about one object, collapsed. */
-struct entry {
-	int64_t mesh, number; /* number: of its first row */
-	char *changed; /* owned JSON array; NULL: all of it */
-};
 
 void
 outbox_schema(const struct join *j, struct buf *out)
@@ -56,73 +48,6 @@ outbox_schema(const struct join *j, struct buf *out)
 	buf_free(&types);
 }
 
-/* Adds the names of ["a","b"] that are not there yet. */
-static char *
-merge_names(char *old, const char *more)
-{
-	const char *name = more + 1, *end;
-	struct buf b = { 0 };
-
-	buf_add(&b, old, strlen(old) - 1);
-	for (; *name == '"'; name = *end == ',' ? end + 1 : end) {
-		char *quoted;
-
-		end = name + 1;
-		while (*end != '"')
-			end += *end == '\\' ? 2 : 1;
-		end++;
-		quoted = xstrndup(name, (size_t)(end - name));
-		if (strstr(old, quoted) == NULL) {
-			buf_char(&b, ',');
-			buf_str(&b, quoted);
-		}
-		free(quoted);
-	}
-	buf_char(&b, ']');
-	free(old);
-	return buf_take(&b);
-}
-
-static void
-note(struct entry *entries, size_t *n, int64_t number, int64_t mesh,
-    const char *changed)
-{
-	for (size_t i = 0; i < *n; i++) {
-		struct entry *e = &entries[i];
-
-		if (e->mesh != mesh)
-			continue;
-		if (e->changed != NULL && changed != NULL) {
-			e->changed = merge_names(e->changed, changed);
-		} else {
-			free(e->changed);
-			e->changed = NULL;
-		}
-		return;
-	}
-	entries[*n].mesh = mesh;
-	entries[*n].number = number;
-	entries[*n].changed = changed != NULL ? xstrdup(changed) : NULL;
-	(*n)++;
-}
-
-/* Reads the rows behind `number`; returns the last row's number. */
-static int64_t
-collect(struct store *s, int64_t number, struct entry *entries, size_t *n)
-{
-	sqlite3_stmt *st = store_ask(s,
-	    "SELECT number, mesh, changed FROM change WHERE number > ?"
-	    " ORDER BY number LIMIT ?",
-	    "ii", number, (int64_t)CHANGES_MAX);
-
-	while (store_row(s, st)) {
-		number = sqlite3_column_int64(st, 0);
-		note(entries, n, number, sqlite3_column_int64(st, 1),
-		    store_text(st, 2));
-	}
-	return number;
-}
-
 static void
 write_change(struct store *s, struct buf *out, const char *mode, int64_t run,
     int64_t epoch, int64_t first, int64_t seq, const struct buf *changes)
@@ -139,31 +64,18 @@ write_change(struct store *s, struct buf *out, const char *mode, int64_t run,
 int
 outbox_delta(struct store *s, int64_t epoch, int64_t *number, struct buf *out)
 {
-	struct entry entries[CHANGES_MAX];
 	struct buf changes = { 0 };
 	int64_t first = *number + 1, last;
-	size_t n = 0, sent = 0;
 
-	last = collect(s, *number, entries, &n);
 	buf_char(&changes, '[');
-	for (; sent < n && changes.len < CHANGES_BYTES; sent++) {
-		if (sent > 0)
-			buf_char(&changes, ',');
-		body_change(
-		    s, entries[sent].mesh, entries[sent].changed, &changes);
-	}
+	last = body_changes(s, *number, CHANGES_MAX, CHANGES_BYTES, &changes);
 	buf_char(&changes, ']');
-	/* What did not fit begins the next message. */
-	if (sent < n)
-		last = entries[sent].number - 1;
-	if (n > 0 && !s->failed) {
+	if (last > *number && !s->failed) {
 		write_change(s, out, "delta", 0, epoch, first, last, &changes);
 		*number = last;
 	}
-	for (size_t i = 0; i < n; i++)
-		free(entries[i].changed);
 	buf_free(&changes);
-	return n > 0 && !s->failed;
+	return last >= first && !s->failed;
 }
 
 struct rebuild

@@ -23,9 +23,12 @@ int outbox_rebuild(
 /* Where a target stands: 0 and *number, 1 rebuild, -1 refused with why. */
 int outbox_place(
     struct store *s, const char *cursor, int64_t *number, struct why *why);
-/* Appends a change of the mesh object; `changed` may be NULL. */
-void body_change(
-    struct store *s, int64_t mesh, const char *changed, struct buf *out);
+/*
+ * Appends what the change log has behind `number`, at most n rows, each with
+ * its object as it is now; returns the number of the last one.
+ */
+int64_t body_changes(struct store *s, int64_t number, size_t n,
+    size_t bytes_max, struct buf *out);
 /* Appends the living mesh object itself, without op. */
 void body_object(struct store *s, int64_t mesh, struct buf *out);
 /* Appends at most n living objects behind *pk; 0 when none is left. */

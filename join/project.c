@@ -54,15 +54,16 @@ mesh_id(const char *source, const char *type, const char *id,
 	out[at] = '\0';
 }
 
-/* The mesh row of a new object, which is about to be written. */
+/* The mesh row of a new object, which is about to be inserted as `object`. */
 int64_t
-project_add(struct store *s, const struct flow *f, const char *id)
+project_add(
+    struct store *s, const struct flow *f, const char *id, int64_t object)
 {
 	char name[MESH_ID_LEN + 1];
 
 	mesh_id(f->source, f->stream, id, name);
-	store_do(s, "INSERT INTO mesh(type, id) VALUES(?, ?)", "is", f->type_pk,
-	    name, (size_t)MESH_ID_LEN);
+	store_do(s, "INSERT INTO mesh(type, id, object) VALUES(?, ?, ?)", "isi",
+	    f->type_pk, name, (size_t)MESH_ID_LEN, object);
 	return sqlite3_last_insert_rowid(s->db);
 }
 

@@ -28,6 +28,7 @@ struct store {
 		char **of; /* owned, by primary key */
 		size_t n;
 	} types, sources; /* names that the outbox needs for every object */
+	int64_t object; /* last key given out in this transaction, 0 unknown */
 	int64_t newest, oldest, generation; /* read at each store_begin() */
 };
 
@@ -43,6 +44,8 @@ int store_claimed(struct store *s, const char *source, int64_t *pid);
 int store_begin(struct store *s);
 int store_commit(struct store *s);
 void store_rollback(struct store *s);
+/* The key of an object that is about to be inserted. */
+int64_t store_next_object(struct store *s);
 /* Binds `i` int64_t, `t` string, `s` string and length, `b` blob and length
  * of a literal statement; store_row() is 1 for a row, store_end() resets. */
 sqlite3_stmt *store_ask(
