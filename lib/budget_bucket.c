@@ -21,14 +21,16 @@
 #define BEHIND_MS 1500
 #define MARGIN_ROUNDED_MS 1000
 #define MARGIN_MAX_MS 8000
-/* Good answers without headers after which there is no limit to learn. */
+/*
+ * Good answers without headers, one by one, after which there is no limit to
+ * learn: few for a server that never sent one, many for one that stopped.
+ */
 #define BARE_ANSWERS 3
+#define BARE_ANSWERS_KNOWN 30
 #define CAREFUL_ANSWERS 3
 #define BACKOFF_MS 1000
 #define BACKOFF_MAX_MS 60000
 #define RETRY_AFTER_MAX_MS 3600000
-/* Window lengths in use are whole tens of seconds. */
-#define LENGTH_STEP_MS 10000
 
 void
 bucket_init(struct bucket *k, const char *name, bool unknown)
@@ -51,22 +53,18 @@ bucket_counted(const struct budget_answer *a)
 	return a->limit > 0 && a->remaining >= 0 && a->reset_s > 0;
 }
 
-/* Is the reset within the minute that may follow the answer's Date? */
+/* Is the reset within the minute that may follow a request sent at sent_ms? */
 static bool
-bucket_clocked(
-    const struct budget *b, const struct budget_answer *a, int64_t now_ms)
+bucket_clocked(const struct budget *b, const struct budget_answer *a,
+    int64_t sent_ms, int64_t now_ms)
 {
-	int64_t server = a->date_ms;
-	int64_t left;
+	int64_t offset = offset_middle(&b->offset);
+	int64_t reset;
 
-	if (!b->offset.known)
+	if (!b->offset.known || a->reset_s > INT64_MAX / 1000)
 		return false;
-	if (server < 0)
-		server = now_ms + offset_middle(&b->offset);
-	if (a->reset_s > INT64_MAX / 1000)
-		return false;
-	left = a->reset_s * 1000 - server;
-	return left >= -2000 && left <= WAIT_MAX_MS + 1000;
+	reset = a->reset_s * 1000 - offset;
+	return reset >= sent_ms - 2000 && reset <= now_ms + WAIT_MAX_MS + 1000;
 }
 
 int64_t
@@ -83,9 +81,6 @@ bucket_opens(const struct budget *b, const struct bucket *k, int64_t now_ms)
 	    offset_latest(&b->offset, k->reset_s * 1000, now_ms) + k->margin_ms;
 	if (reset < opens)
 		opens = reset;
-	if (k->length_ms > 0 && k->margin_ms == MARGIN_MS &&
-	    k->first_ms + k->length_ms + k->margin_ms < opens)
-		opens = k->first_ms + k->length_ms + k->margin_ms;
 	return opens;
 }
 
@@ -128,6 +123,16 @@ bucket_usable(const struct budget *b, const struct bucket *k, int64_t now_ms,
 	return BUDGET_GO;
 }
 
+/* No live window: may those sent without a count have used one up? */
+static enum budget_verdict
+bucket_dark(const struct bucket *k, int64_t now_ms, int64_t *wake_ms)
+{
+	*wake_ms = k->blind_ms + WAIT_MAX_MS;
+	if (k->limit > 0 && k->blind >= k->limit && now_ms < *wake_ms)
+		return BUDGET_WAIT;
+	return BUDGET_GO;
+}
+
 /* Must the next request be awaited before another one leaves? */
 static bool
 bucket_alone(const struct budget *b, const struct bucket *k, int64_t now_ms)
@@ -145,9 +150,11 @@ bucket_allows(const struct budget *b, const struct bucket *k, int64_t now_ms,
 		*wake_ms = k->held_ms;
 		return BUDGET_WAIT;
 	}
-	if (!k->headerless && bucket_live(b, k, now_ms)) {
+	if (!k->headerless) {
 		enum budget_verdict verdict =
-		    bucket_usable(b, k, now_ms, wake_ms);
+		    bucket_live(b, k, now_ms)
+			? bucket_usable(b, k, now_ms, wake_ms)
+			: bucket_dark(k, now_ms, wake_ms);
 
 		if (verdict != BUDGET_GO)
 			return verdict;
@@ -162,6 +169,8 @@ bucket_send(
 	slot->probe = bucket_alone(b, k, now_ms);
 	slot->sent_ms = now_ms;
 	k->probes += slot->probe;
+	if (now_ms >= k->blind_ms + WAIT_MAX_MS)
+		k->blind = 0;
 	k->in_flight++;
 	k->sent++;
 }
@@ -195,25 +204,6 @@ bucket_charge(struct bucket *k)
 		k->remaining--;
 }
 
-/*
- * A window that our own request began ends its length after that request;
- * nearer than the reset, which is rounded up.  Only when the span of the
- * offset leaves one length possible.
- */
-static int64_t
-bucket_length(const struct budget *b, const struct bucket *k, int64_t sent_ms,
-    int64_t now_ms)
-{
-	int64_t reset = k->reset_s * 1000;
-	int64_t least = reset - now_ms - b->offset.hi;
-	int64_t most = reset - sent_ms - b->offset.lo;
-	int64_t length = most / LENGTH_STEP_MS * LENGTH_STEP_MS;
-
-	if (!k->clocked || k->remaining != k->limit - 1 || k->in_flight > 0)
-		return 0;
-	return least >= length && most < length + 1000 ? length : 0;
-}
-
 /* The answer is the first of a window: everything starts from it. */
 static void
 bucket_rebase(const struct budget *b, struct bucket *k, int64_t sent_ms,
@@ -225,10 +215,10 @@ bucket_rebase(const struct budget *b, struct bucket *k, int64_t sent_ms,
 	k->remaining = a->remaining < a->limit ? a->remaining : a->limit;
 	k->reset_s = a->reset_s;
 	k->seen_ms = now_ms;
-	k->clocked = bucket_clocked(b, a, now_ms);
-	k->length_ms = bucket_length(b, k, sent_ms, now_ms);
+	k->clocked = bucket_clocked(b, a, sent_ms, now_ms);
 	/* This one, and all those in flight may count in it. */
-	k->sent = 1 + k->in_flight;
+	k->sent = 1 + k->in_flight + k->blind;
+	k->blind = 0;
 	foreign_open(k, now_ms, first);
 	k->first_ms = now_ms;
 }
@@ -250,7 +240,7 @@ static void
 bucket_older(const struct budget *b, struct bucket *k, const struct slot *slot,
     int64_t now_ms, bool live, const struct budget_answer *a)
 {
-	bool clocked = bucket_clocked(b, a, now_ms);
+	bool clocked = bucket_clocked(b, a, slot->sent_ms, now_ms);
 
 	if ((slot->probe && !live) || (clocked && !k->clocked)) {
 		bucket_rebase(b, k, slot->sent_ms, now_ms, a);
@@ -290,9 +280,14 @@ bucket_uncounted(const struct budget *b, struct bucket *k, int64_t now_ms,
 		bucket_charge(k);
 		return;
 	}
+	if (a->status == 429 && a->limit == 0)
+		return; /* refused before it was counted */
+	if (k->blind++ == 0)
+		k->blind_ms = now_ms;
 	if (a->status < 200 || a->status >= 300)
 		return;
-	if (++k->bare >= BARE_ANSWERS)
+	k->bare++;
+	if (k->bare >= (k->limit < 0 ? BARE_ANSWERS : BARE_ANSWERS_KNOWN))
 		k->headerless = true;
 }
 

@@ -28,6 +28,7 @@ flight_init(struct flight *f, int max, uint64_t seed)
 	f->max = max;
 	f->window = max < WINDOW_START ? max : WINDOW_START;
 	f->ssthresh = max;
+	f->median_ms = LATENCY_GUESS_MS;
 	f->seed = seed != 0 ? seed : 1;
 }
 
@@ -49,23 +50,26 @@ by_size(const void *a, const void *b)
 	return x < y ? -1 : x > y;
 }
 
-static int64_t
-flight_median(const struct flight *f)
+/* Kept up to date while answers are few, then now and then. */
+static void
+flight_note(struct flight *f, int64_t latency_ms)
 {
 	int64_t sorted[FLIGHT_RING];
-	size_t n = f->latencies < FLIGHT_RING ? f->latencies : FLIGHT_RING;
+	size_t n;
 
-	if (n == 0)
-		return LATENCY_GUESS_MS;
+	f->latency[f->latencies++ % FLIGHT_RING] = latency_ms;
+	if (f->latencies > FLIGHT_RING && f->latencies % 8 != 0)
+		return;
+	n = f->latencies < FLIGHT_RING ? f->latencies : FLIGHT_RING;
 	memcpy(sorted, f->latency, n * sizeof(*sorted));
 	qsort(sorted, n, sizeof(*sorted), by_size);
-	return sorted[n / 2];
+	f->median_ms = sorted[n / 2];
 }
 
 int64_t
 flight_soon(struct flight *f, int64_t now_ms)
 {
-	int64_t median = flight_median(f);
+	int64_t median = f->median_ms;
 	int64_t wait =
 	    median / 2 + (int64_t)(flight_random(f) % (uint64_t)(median + 1));
 
@@ -128,7 +132,7 @@ flight_settle(struct flight *f, int64_t sent_ms, int64_t now_ms, bool ok)
 	f->now--;
 	if (!ok)
 		return;
-	f->latency[f->latencies++ % FLIGHT_RING] = now_ms - sent_ms;
+	flight_note(f, now_ms - sent_ms);
 	f->hold_ms = 0;
 	f->streak = 0;
 	if (full)

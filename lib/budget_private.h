@@ -45,6 +45,7 @@ struct flight {
 	int64_t hold_ms; /* nothing new before, 0 none */
 	int64_t latency[FLIGHT_RING];
 	size_t latencies; /* ever noted */
+	int64_t median_ms;
 	uint64_t seed;
 };
 
@@ -55,6 +56,8 @@ struct bucket {
 	bool headerless; /* answers carry no counts: no limit known */
 	int careful; /* answers still to be awaited one by one */
 	int bare; /* good answers in a row without headers */
+	int64_t blind; /* sent since the window ended, without a count */
+	int64_t blind_ms; /* local time the first of them was over */
 
 	int64_t limit; /* -1 unknown */
 	int64_t remaining;
@@ -62,7 +65,6 @@ struct bucket {
 	int64_t seen_ms; /* local time this window was first seen */
 	bool clocked; /* reset_s agrees with the server's clock */
 	int64_t first_ms; /* local time our first answer of the window came */
-	int64_t length_ms; /* from first_ms to its end at most, 0 unknown */
 	int64_t margin_ms;
 
 	int64_t sent; /* ours charged to this window */
