@@ -47,6 +47,9 @@ delay_run(struct sim *sim)
 	sim->n_waiting -= n;
 	memmove(sim->waiting, sim->waiting + n,
 	    sim->n_waiting * sizeof(*sim->waiting));
+	/* The daemon takes them up in its next run and does not say so. */
+	if (n > 0)
+		return 0;
 	if (sim->n_waiting == 0)
 		return -1;
 	return sim->waiting[0]->due_ms - now;

@@ -20,7 +20,8 @@ struct work {
 	struct buf *out;
 	int64_t now_ms; /* whole seconds */
 	unsigned char *touched; /* owned; one a user that was there before */
-	size_t n; /* of touched */
+	unsigned char *moved; /* owned; the same for memberships */
+	size_t n; /* of both */
 };
 
 #define NOBODY UINT32_MAX
@@ -141,32 +142,55 @@ create_users(struct work *w, size_t n)
 	buf_str(w->out, "],");
 }
 
+/* A member that no move of this call has brought; NOBODY when all are. */
+static uint32_t
+pick_member(struct work *w, const struct group *g)
+{
+	size_t n = g->n_members, start = rng_below(&w->org->rng, (uint32_t)n);
+
+	for (size_t k = 0; k < n; k++) {
+		uint32_t i = g->members[(start + k) % n];
+
+		if (i < w->n && !w->moved[i])
+			return i;
+	}
+	return NOBODY;
+}
+
+/* Somebody who is not in the group and has not just been. */
+static uint32_t
+pick_joiner(struct work *w, const struct group *g)
+{
+	uint32_t n = (uint32_t)w->n, start = rng_below(&w->org->rng, n);
+
+	for (uint32_t k = 0; k < n; k++) {
+		uint32_t i = (start + k) % n;
+		const struct user *u = &w->org->users[i];
+
+		if (!u->gone && u->status != USER_DEPROVISIONED &&
+		    !w->moved[i] && !group_has(g, i))
+			return i;
+	}
+	return NOBODY;
+}
+
 /* Takes a member away and puts another user in. */
 static bool
 move_one(struct work *w, struct group *g)
 {
-	struct org *org = w->org;
-	uint32_t out = g->members[rng_below(&org->rng, (uint32_t)g->n_members)];
-	uint32_t n = (uint32_t)org->n_users, in = rng_below(&org->rng, n);
+	uint32_t out = pick_member(w, g), in = pick_joiner(w, g);
 	struct buf *b = w->out;
 
-	for (uint32_t k = 0; k < n; k++, in = (in + 1) % n) {
-		const struct user *u = &org->users[in];
-
-		if (u->gone || u->status == USER_DEPROVISIONED ||
-		    group_has(g, in))
-			continue;
-		group_remove(g, out);
-		group_add(g, in);
-		if (b->data[b->len - 1] != '[')
-			buf_char(b, ',');
-		buf_fmt(b,
-		    "{\"groupId\":\"%s\",\"removed\":\"%s\","
-		    "\"added\":\"%s\"}",
-		    g->id, org->users[out].id, u->id);
-		return true;
-	}
-	return false;
+	if (out == NOBODY || in == NOBODY)
+		return false;
+	w->moved[out] = w->moved[in] = 1;
+	group_remove(g, out);
+	group_add(g, in);
+	if (b->data[b->len - 1] != '[')
+		buf_char(b, ',');
+	buf_fmt(b, "{\"groupId\":\"%s\",\"removed\":\"%s\",\"added\":\"%s\"}",
+	    g->id, w->org->users[out].id, w->org->users[in].id);
+	return true;
 }
 
 /* Up to `want` groups that have members, Everyone never; returns how many. */
@@ -233,6 +257,7 @@ org_mutate(
 
 	w.now_ms = now_ms - now_ms % 1000;
 	w.touched = xcalloc(org->n_users + 1, 1);
+	w.moved = xcalloc(org->n_users + 1, 1);
 	clock_rfc3339(w.now_ms, now);
 	buf_char(out, '{');
 	each_user(&w, "change", m->change, change_user);
@@ -244,4 +269,5 @@ org_mutate(
 	rename_groups(&w, m->rename);
 	buf_fmt(out, "\"now\":\"%s\"}", now);
 	free(w.touched);
+	free(w.moved);
 }
