@@ -1,0 +1,333 @@
+/*
+ * plan_path.c - every path of a plan, looked up in one walk of the record.
+ *
+ * The plan adds its paths at load; transform's inner loop calls
+ * paths_resolve() once a record.  Owns the learned keys; values are borrowed
+ * from the record.
+ */
+
+#include "plan_path.h"
+
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "json_copy.h"
+#include "mem.h"
+
+#ifndef LEARN_MAX
+#define LEARN_MAX 256 /* keys whose order is remembered, an object */
+#endif
+#define KEY_MAX 256 /* longer ones are not remembered */
+#define BUCKETS 1024 /* a power of two, well above LEARN_MAX */
+#define AHEAD 3 /* keys that may be missing in a row */
+
+#define OF_RECORD -1
+#define OF_CONTEXT -2
+
+struct key {
+	char *text; /* owned */
+	size_t len;
+	int slot; /* -1: no rule asks for it */
+	int place; /* in the order, -1: not met yet */
+	struct key *next; /* of the bucket */
+};
+
+/* An object of the record that some path goes through. */
+struct object {
+	int parent; /* slot of its value, OF_RECORD or OF_CONTEXT */
+	struct key **order; /* borrowed keys, as last met */
+	int n;
+	struct key *buckets[BUCKETS]; /* owned keys */
+};
+
+struct slot {
+	char *path; /* owned */
+	int context; /* looked up once a page */
+	struct object *object; /* owned; NULL for a leaf */
+};
+
+struct paths {
+	struct slot *slots; /* owned */
+	int n;
+	struct object *record, *context; /* owned */
+	yyjson_val **values, **base; /* owned; base holds the context's */
+};
+
+static struct object *
+object_new(int parent)
+{
+	struct object *o = xcalloc(1, sizeof(*o));
+
+	o->parent = parent;
+	o->order = xcalloc(LEARN_MAX, sizeof(struct key *));
+	return o;
+}
+
+static void
+object_free(struct object *o)
+{
+	if (o == NULL)
+		return;
+	for (size_t i = 0; i < BUCKETS; i++) {
+		while (o->buckets[i] != NULL) {
+			struct key *k = o->buckets[i];
+
+			o->buckets[i] = k->next;
+			free(k->text);
+			free(k);
+		}
+	}
+	free(o->order);
+	free(o);
+}
+
+struct paths *
+paths_new(void)
+{
+	struct paths *p = xcalloc(1, sizeof(*p));
+
+	p->record = object_new(OF_RECORD);
+	p->context = object_new(OF_CONTEXT);
+	return p;
+}
+
+void
+paths_free(struct paths *p)
+{
+	if (p == NULL)
+		return;
+	for (int i = 0; i < p->n; i++) {
+		free(p->slots[i].path);
+		object_free(p->slots[i].object);
+	}
+	object_free(p->record);
+	object_free(p->context);
+	free(p->slots);
+	free(p->values);
+	free(p->base);
+	free(p);
+}
+
+static size_t
+bucket_of(const char *text, size_t len)
+{
+	uint32_t h = 2166136261u;
+
+	for (size_t i = 0; i < len; i++)
+		h = (h ^ (unsigned char)text[i]) * 16777619u;
+	return (h ^ h >> 16) & (BUCKETS - 1);
+}
+
+static struct key *
+look_up(const struct object *o, const char *text, size_t len)
+{
+	struct key *k = o->buckets[bucket_of(text, len)];
+
+	while (k != NULL && (k->len != len || memcmp(k->text, text, len) != 0))
+		k = k->next;
+	return k;
+}
+
+static struct key *
+add_key(struct object *o, const char *text, size_t len)
+{
+	struct key **bucket = &o->buckets[bucket_of(text, len)];
+	struct key *k = xcalloc(1, sizeof(*k));
+
+	k->text = xstrndup(text, len);
+	k->len = len;
+	k->slot = -1;
+	k->place = -1;
+	k->next = *bucket;
+	*bucket = k;
+	return k;
+}
+
+/* A key met for the first time goes where it was met. */
+static void
+learn(struct object *o, struct key *k, int at)
+{
+	for (int i = o->n; i > at; i--) {
+		o->order[i] = o->order[i - 1];
+		o->order[i]->place = i;
+	}
+	o->order[at] = k;
+	k->place = at;
+	o->n++;
+}
+
+/* The key by its hash; `at` is where it would stand in the order. */
+static struct key *
+unexpected(struct object *o, const char *text, size_t len, int at)
+{
+	struct key *k = look_up(o, text, len);
+
+	if (o->n == LEARN_MAX || len > KEY_MAX)
+		return k;
+	if (k == NULL)
+		k = add_key(o, text, len);
+	if (k->place < 0)
+		learn(o, k, at);
+	return k;
+}
+
+static struct key *
+expected(const struct object *o, const char *text, size_t len, int at)
+{
+	int end = at + AHEAD < o->n ? at + AHEAD : o->n;
+
+	for (; at < end; at++) {
+		struct key *k = o->order[at];
+
+		if (k->len == len && json_same(k->text, text, len))
+			return k;
+	}
+	return NULL;
+}
+
+static int
+twice(struct why *why, const struct key *k)
+{
+	return why_set(why, "E_DUPLICATE", NULL,
+	    "the record has the key \"%.100s\" twice in one object", k->text);
+}
+
+static int
+walk(struct object *o, yyjson_val *v, yyjson_val **values, struct why *why)
+{
+	yyjson_val *key = unsafe_yyjson_get_first(v);
+	int at = 0;
+
+	for (size_t left = unsafe_yyjson_get_len(v); left > 0; left--) {
+		size_t len = unsafe_yyjson_get_len(key);
+		struct key *k = expected(o, key->uni.str, len, at);
+
+		if (k == NULL)
+			k = unexpected(o, key->uni.str, len, at);
+		if (k != NULL && k->place >= 0)
+			at = k->place + 1;
+		if (k != NULL && k->slot >= 0) {
+			if (values[k->slot] != NULL)
+				return twice(why, k);
+			values[k->slot] = key + 1;
+		}
+		key = unsafe_yyjson_get_next(key + 1);
+	}
+	return 0;
+}
+
+int
+paths_find(const struct paths *p, const char *path)
+{
+	for (int i = 0; i < p->n; i++) {
+		if (strcmp(p->slots[i].path, path) == 0)
+			return i;
+	}
+	return -1;
+}
+
+/* The slot of the first `len` bytes of path; its parent is there already. */
+static int
+add_slot(struct paths *p, struct object *parent, const char *path, size_t len,
+    size_t name)
+{
+	char *text = xstrndup(path, len);
+	int found = paths_find(p, text);
+	struct key *k;
+
+	if (found >= 0) {
+		free(text);
+		return found;
+	}
+	p->slots = xrealloc(p->slots, (size_t)(p->n + 1) * sizeof(*p->slots));
+	p->values =
+	    xrealloc(p->values, (size_t)(p->n + 1) * sizeof(*p->values));
+	p->base = xrealloc(p->base, (size_t)(p->n + 1) * sizeof(*p->base));
+	p->slots[p->n] = (struct slot){ .path = text };
+	p->values[p->n] = p->base[p->n] = NULL;
+	k = look_up(parent, path + name, len - name);
+	if (k == NULL)
+		k = add_key(parent, path + name, len - name);
+	k->slot = p->n;
+	return p->n++;
+}
+
+int
+paths_add(struct paths *p, const char *path, struct why *why)
+{
+	static const char context[] = "$context.";
+	struct object *parent = p->record;
+	size_t name = 0;
+	int slot = -1, in_context = 0;
+
+	if (path[0] == '$') {
+		if (strncmp(path, context, strlen(context)) != 0)
+			return why_set(why, "E_PATH", NULL,
+			    "\"%.100s\": only $context is known behind $",
+			    path);
+		parent = p->context;
+		in_context = 1;
+		name = strlen(context);
+	}
+	for (;;) {
+		size_t len = name + strcspn(path + name, ".");
+
+		if (len == name)
+			return why_set(why, "E_PATH", NULL,
+			    "\"%.100s\" is no path: a name is missing", path);
+		slot = add_slot(p, parent, path, len, name);
+		p->slots[slot].context = in_context;
+		if (path[len] == '\0')
+			return slot;
+		if (p->slots[slot].object == NULL)
+			p->slots[slot].object = object_new(slot);
+		parent = p->slots[slot].object;
+		name = len + 1;
+	}
+}
+
+/* Slots come after the one they hang on, so one pass sees parents first. */
+static int
+walk_slots(struct paths *p, int context, yyjson_val **values, struct why *why)
+{
+	for (int i = 0; i < p->n; i++) {
+		struct slot *s = &p->slots[i];
+
+		if (s->object == NULL || s->context != context ||
+		    !yyjson_is_obj(values[i]))
+			continue;
+		if (walk(s->object, values[i], values, why) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+int
+paths_context(struct paths *p, yyjson_val *context, struct why *why)
+{
+	for (int i = 0; i < p->n; i++)
+		p->base[i] = NULL;
+	if (!yyjson_is_obj(context))
+		return 0;
+	if (walk(p->context, context, p->base, why) < 0)
+		return -1;
+	return walk_slots(p, 1, p->base, why);
+}
+
+int
+paths_resolve(struct paths *p, yyjson_val *record, struct why *why)
+{
+	if (p->n == 0)
+		return 0;
+	memcpy(p->values, p->base, (size_t)p->n * sizeof(*p->values));
+	if (walk(p->record, record, p->values, why) < 0)
+		return -1;
+	return walk_slots(p, 0, p->values, why);
+}
+
+yyjson_val *const *
+paths_values(const struct paths *p)
+{
+	return p->values;
+}
