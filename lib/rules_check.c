@@ -1,0 +1,463 @@
+/*
+ * rules_check.c - the shapes of join, flow, life and guard.
+ *
+ * join runs them; the loader already refuses what cannot be meant: unknown
+ * keys, sources and attributes, with the nearest that is known.
+ */
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "rules_impl.h"
+
+/* The statement that is looked at. */
+struct look {
+	struct rules *r;
+	const struct statement *st;
+	const struct rules_type *type; /* NULL: guard */
+};
+
+static const char *const norms[] = { "trim", "lower", "upper", "fold", "digits",
+	"strip0", "smtp", "before(@)", NULL };
+static const char *const sources[] = { "okta", "entra", NULL };
+
+static size_t
+count(const char *const *names)
+{
+	size_t n = 0;
+
+	while (names[n] != NULL)
+		n++;
+	return n;
+}
+
+static int
+among(const char *word, const char *const *names)
+{
+	for (; *names != NULL; names++) {
+		if (strcmp(word, *names) == 0)
+			return 1;
+	}
+	return 0;
+}
+
+static void
+say(const struct look *k, int line, const char *what, const char *text)
+{
+	load_error(&k->r->load, k->st->file, line, "%s: %s %s", k->st->noun,
+	    what, text);
+}
+
+/* A word of a closed list. */
+static void
+check_word(const struct look *k, const struct term_entry *e, const char *what,
+    const char *const *names)
+{
+	if (e->value->kind != TERM_STRING)
+		say(k, e->line, what, "is a string");
+	else if (!among(e->value->text, names))
+		rules_unknown(&k->r->load, k->st->file, e->line, what,
+		    e->value->text, names, count(names));
+}
+
+static void
+check_attribute(const struct look *k, const char *name, int line)
+{
+	if (k->type == NULL)
+		return;
+	for (size_t i = 0; i < k->type->n; i++) {
+		if (strcmp(k->type->attrs[i], name) == 0)
+			return;
+	}
+	rules_unknown(&k->r->load, k->st->file, line, "attribute", name,
+	    k->type->attrs, k->type->n);
+}
+
+/* "okta", or "okta:contoso" where an organisation has two. */
+static void
+check_source(const struct look *k, const struct term_entry *e)
+{
+	char connector[64];
+	size_t len;
+
+	if (e->value->kind != TERM_STRING) {
+		say(k, e->line, "a source", "is a string");
+		return;
+	}
+	len = strcspn(e->value->text, ":");
+	if (len >= sizeof(connector))
+		len = sizeof(connector) - 1;
+	memcpy(connector, e->value->text, len);
+	connector[len] = '\0';
+	for (size_t i = 0; i < k->r->n; i++) {
+		if (strcmp(k->r->maps[i].connector, connector) == 0)
+			return;
+	}
+	if (!among(connector, sources))
+		rules_unknown(&k->r->load, k->st->file, e->line, "source",
+		    connector, sources, count(sources));
+}
+
+static int
+is_table(const struct look *k, const struct term_entry *e, const char *what)
+{
+	if (e->value->kind == TERM_TABLE)
+		return 1;
+	say(k, e->line, what, "is a table");
+	return 0;
+}
+
+static void
+check_sources(
+    const struct look *k, const struct term_entry *e, const char *what)
+{
+	if (!is_table(k, e, what))
+		return;
+	if (e->value->n == 0)
+		say(k, e->line, what, "names no source");
+	for (size_t i = 0; i < e->value->n; i++)
+		check_source(k, &e->value->entries[i]);
+}
+
+static void
+check_norm(const struct look *k, const struct term_entry *e)
+{
+	if (e->value->kind != TERM_TABLE) {
+		check_word(k, e, "norm", norms);
+		return;
+	}
+	for (size_t i = 0; i < e->value->n; i++)
+		check_word(k, &e->value->entries[i], "norm", norms);
+}
+
+static void
+check_strings(
+    const struct look *k, const struct term_entry *e, const char *what)
+{
+	if (!is_table(k, e, what))
+		return;
+	for (size_t i = 0; i < e->value->n; i++) {
+		if (e->value->entries[i].value->kind != TERM_STRING)
+			say(k, e->line, what, "is a list of strings");
+	}
+}
+
+static void
+check_bool(const struct look *k, const struct term_entry *e, const char *what)
+{
+	if (e->value->kind != TERM_BOOL)
+		say(k, e->line, what, "is true or false");
+}
+
+static void
+unknown_key(
+    const struct look *k, const struct term_entry *e, const char *const *known)
+{
+	rules_unknown(&k->r->load, k->st->file, e->line, "key", e->key, known,
+	    count(known));
+}
+
+/* { "email", norm = "lower", except = { "info@" }, propose = true } */
+static void
+check_join_key(const struct look *k, const struct term_entry *entry)
+{
+	static const char *const known[] = { "norm", "except", "propose",
+		NULL };
+	size_t attributes = 0;
+
+	if (!is_table(k, entry, "a key"))
+		return;
+	for (size_t i = 0; i < entry->value->n; i++) {
+		const struct term_entry *e = &entry->value->entries[i];
+
+		if (e->key == NULL && e->value->kind != TERM_STRING) {
+			say(k, e->line, "a key", "is a list of attributes");
+		} else if (e->key == NULL) {
+			check_attribute(k, e->value->text, e->line);
+			attributes++;
+		} else if (strcmp(e->key, "norm") == 0) {
+			check_norm(k, e);
+		} else if (strcmp(e->key, "except") == 0) {
+			check_strings(k, e, "except");
+		} else if (strcmp(e->key, "propose") == 0) {
+			check_bool(k, e, "propose");
+		} else {
+			unknown_key(k, e, known);
+		}
+	}
+	if (attributes == 0)
+		say(k, entry->line, "a key", "names no attribute");
+}
+
+/* unmatched = { okta = "project", entra = "hold" } */
+static void
+check_unmatched(const struct look *k, const struct term_entry *entry)
+{
+	static const char *const words[] = { "project", "hold", NULL };
+
+	if (!is_table(k, entry, "unmatched"))
+		return;
+	for (size_t i = 0; i < entry->value->n; i++) {
+		const struct term_entry *e = &entry->value->entries[i];
+		struct term name = { .kind = TERM_STRING, .text = e->key };
+		struct term_entry source = { .line = e->line, .value = &name };
+
+		if (e->key == NULL)
+			say(k, e->line, "unmatched", "is source = \"hold\"");
+		else
+			check_source(k, &source);
+		check_word(k, e, "unmatched", words);
+	}
+}
+
+static void
+check_join(const struct look *k)
+{
+	static const char *const known[] = { "sources", "unmatched", "changed",
+		NULL };
+	static const char *const changed[] = { "keep", "strict", NULL };
+
+	if (term_find(k->st->body, "sources") == NULL)
+		say(k, k->st->line, "sources",
+		    "= { \"okta\", ... } is missing");
+	for (size_t i = 0; i < k->st->body->n; i++) {
+		const struct term_entry *e = &k->st->body->entries[i];
+
+		if (e->key == NULL)
+			check_join_key(k, e);
+		else if (strcmp(e->key, "sources") == 0)
+			check_sources(k, e, "sources");
+		else if (strcmp(e->key, "unmatched") == 0)
+			check_unmatched(k, e);
+		else if (strcmp(e->key, "changed") == 0)
+			check_word(k, e, "changed", changed);
+		else
+			unknown_key(k, e, known);
+	}
+}
+
+/* One attribute's flow, a table. */
+static void
+check_flow_table(const struct look *k, const struct term_entry *entry)
+{
+	static const char *const known[] = { "own", "backup", "all", "any",
+		"union", "norm", "nested", "default", NULL };
+	static const char *const nested[] = { "flatten", "keep", NULL };
+
+	for (size_t i = 0; i < entry->value->n; i++) {
+		const struct term_entry *e = &entry->value->entries[i];
+
+		if (e->key == NULL || strcmp(e->key, "own") == 0 ||
+		    strcmp(e->key, "backup") == 0)
+			check_source(k, e);
+		else if (strcmp(e->key, "all") == 0 ||
+			 strcmp(e->key, "any") == 0 ||
+			 strcmp(e->key, "union") == 0)
+			check_sources(k, e, e->key);
+		else if (strcmp(e->key, "norm") == 0)
+			check_norm(k, e);
+		else if (strcmp(e->key, "nested") == 0)
+			check_word(k, e, "nested", nested);
+		else if (strcmp(e->key, "default") != 0)
+			unknown_key(k, e, known);
+		else if (e->value->kind != TERM_STRING)
+			say(k, e->line, "default", "is a string");
+	}
+}
+
+static void
+check_flow(const struct look *k)
+{
+	for (size_t i = 0; i < k->st->body->n; i++) {
+		const struct term_entry *e = &k->st->body->entries[i];
+
+		if (e->key == NULL) {
+			say(k, e->line, "an entry", "is attribute = { ... }");
+			continue;
+		}
+		if (strcmp(e->key, "*") != 0)
+			check_attribute(k, e->key, e->line);
+		if (e->value->kind == TERM_TABLE && e->value->n > 0)
+			check_flow_table(k, e);
+		else if (e->value->kind != TERM_FUNCTION)
+			say(k, e->line, e->key,
+			    "takes a table of sources or a function");
+	}
+}
+
+/* "7d", "12h", "30m", "45s" */
+static int
+is_duration(const struct term *t)
+{
+	size_t digits;
+
+	if (t->kind != TERM_STRING)
+		return 0;
+	digits = strspn(t->text, "0123456789");
+	return digits > 0 && digits < 7 && t->len == digits + 1 &&
+	       strchr("smhd", t->text[digits]) != NULL;
+}
+
+static void
+check_back(const struct look *k, const struct term_entry *entry)
+{
+	static const char *const known[] = { "same_id", "same_key", NULL };
+	static const char *const words[] = { "revive", "ask", "new", NULL };
+
+	if (!is_table(k, entry, "back"))
+		return;
+	for (size_t i = 0; i < entry->value->n; i++) {
+		const struct term_entry *e = &entry->value->entries[i];
+
+		if (e->key == NULL)
+			say(k, e->line, "back", "is same_id = \"revive\"");
+		else if (!among(e->key, known))
+			unknown_key(k, e, known);
+		else
+			check_word(k, e, e->key, words);
+	}
+}
+
+static void
+check_life(const struct look *k)
+{
+	static const char *const known[] = { "gone", "grace", "back", NULL };
+	static const char *const gone[] = { "all", "any", NULL };
+
+	for (size_t i = 0; i < k->st->body->n; i++) {
+		const struct term_entry *e = &k->st->body->entries[i];
+
+		if (e->key == NULL)
+			say(k, e->line, "an entry", "is gone = \"all\"");
+		else if (strcmp(e->key, "gone") == 0)
+			check_word(k, e, "gone", gone);
+		else if (strcmp(e->key, "back") == 0)
+			check_back(k, e);
+		else if (strcmp(e->key, "grace") != 0)
+			unknown_key(k, e, known);
+		else if (!is_duration(e->value))
+			say(k, e->line, "grace", "is a time such as \"7d\"");
+	}
+}
+
+/* A number that is not negative, or -1 after an error. */
+static double
+number_of(const struct look *k, const struct term_entry *e)
+{
+	double n = -1;
+
+	if (e->value->kind == TERM_NUMBER)
+		n = strtod(e->value->text, NULL);
+	if (!(n >= 0 && n <= 1e15)) {
+		say(k, e->line, e->key, "is a number, not negative");
+		return -1;
+	}
+	return n;
+}
+
+static void
+set_limit(const struct look *k, const struct term_entry *e, int leave)
+{
+	struct rules_guard *guard = &k->r->guard;
+	double n = number_of(k, e);
+
+	if (n < 0 || !leave)
+		return;
+	if (strcmp(e->key, "max") == 0)
+		guard->max = (int64_t)n;
+	else if (strcmp(e->key, "percent") == 0)
+		guard->percent = n;
+	else
+		guard->of_at_least = (int64_t)n;
+}
+
+static void
+check_limits(const struct look *k, const struct term_entry *entry)
+{
+	static const char *const known[] = { "max", "percent", "of_at_least",
+		"attributes", NULL };
+	int leave = strcmp(entry->key, "leave") == 0;
+
+	if (!is_table(k, entry, entry->key))
+		return;
+	for (size_t i = 0; i < entry->value->n; i++) {
+		const struct term_entry *e = &entry->value->entries[i];
+
+		if (e->key == NULL)
+			say(k, e->line, entry->key, "is max = 500 and so on");
+		else if (strcmp(e->key, "attributes") == 0)
+			check_strings(k, e, "attributes");
+		else if (!among(e->key, known))
+			unknown_key(k, e, known);
+		else
+			set_limit(k, e, leave);
+	}
+}
+
+static void
+check_guard(const struct look *k)
+{
+	static const char *const known[] = { "leave", "unjoin", "change",
+		NULL };
+
+	for (size_t i = 0; i < k->st->body->n; i++) {
+		const struct term_entry *e = &k->st->body->entries[i];
+
+		if (e->key == NULL)
+			say(k, e->line, "an entry", "is leave = { ... }");
+		else if (!among(e->key, known))
+			unknown_key(k, e, known);
+		else
+			check_limits(k, e);
+	}
+}
+
+/* The same noun for the same type must not stand twice. */
+static int
+is_first(const struct look *k)
+{
+	for (size_t i = 0; i < k->r->load.n; i++) {
+		const struct statement *s = &k->r->load.statements[i];
+
+		if (s == k->st)
+			return 1;
+		if (strcmp(s->noun, k->st->noun) != 0 ||
+		    (s->name != NULL && strcmp(s->name, k->st->name) != 0))
+			continue;
+		load_error(&k->r->load, k->st->file, k->st->line,
+		    "%s %s is given twice; the first one is at %s:%d",
+		    k->st->noun, s->name != NULL ? s->name : "", s->file,
+		    s->line);
+		return 0;
+	}
+	return 1;
+}
+
+void
+rules_check(struct rules *r, const struct statement *st)
+{
+	struct look k = { .r = r, .st = st };
+	const char *names[256];
+	size_t n = 0;
+
+	if (!is_first(&k))
+		return;
+	if (st->name == NULL) {
+		check_guard(&k);
+		return;
+	}
+	for (; n < r->ntypes && n < 256; n++) {
+		names[n] = r->types[n].name;
+		if (strcmp(names[n], st->name) == 0)
+			k.type = &r->types[n];
+	}
+	if (k.type == NULL)
+		rules_unknown(
+		    &r->load, st->file, st->line, "type", st->name, names, n);
+	else if (strcmp(st->noun, "join") == 0)
+		check_join(&k);
+	else if (strcmp(st->noun, "flow") == 0)
+		check_flow(&k);
+	else
+		check_life(&k);
+}

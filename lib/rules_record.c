@@ -1,0 +1,424 @@
+/*
+ * rules_record.c - one record of a page, mapped.
+ *
+ * transform's inner loop: raw record in, one line of the answer out.  Most
+ * attributes are plain paths and are copied from the record's text; what is
+ * computed is asked once, by a predicate or by the answer.
+ */
+
+#include <stdio.h>
+#include <string.h>
+
+#define XXH_INLINE_ALL
+#include <xxhash.h>
+
+#include "rules_impl.h"
+#include "utf8.h"
+
+#define HASH_DIGITS 32
+#define KEYS_MAX 8
+
+int
+rules_call(void *ctx, int function, struct value *out, struct why *why)
+{
+	struct rules *r = ctx;
+	enum lua_outcome outcome;
+
+	outcome =
+	    lua_host_call(r->host, function, &r->map->plan.arena, out, why);
+	if (outcome == LUA_HOST_MEMORY)
+		r->no_memory = 1;
+	return outcome == LUA_HOST_OK ? 0 : -1;
+}
+
+/* Where a page's own path is; it stays known to the plan. */
+static int
+page_path(struct rules *r, const char *path, struct buf *errors)
+{
+	struct why why;
+	int slot = paths_find(r->map->plan.paths, path);
+
+	if (slot < 0)
+		slot = paths_add(r->map->plan.paths, path, &why);
+	if (slot < 0)
+		buf_fmt(errors, "the page's key: %s\n", why.text);
+	return slot;
+}
+
+static int
+page_key(struct rules *r, struct buf *errors)
+{
+	yyjson_val *item;
+	size_t i, n;
+
+	r->nkeys = 0;
+	if (r->page.key == NULL) {
+		r->key_slots[r->nkeys++] = page_path(r, "id", errors);
+		return 0;
+	}
+	n = yyjson_arr_size(r->page.key);
+	if (n == 0 || n > KEYS_MAX) {
+		buf_str(errors, "the page's key is no list of paths\n");
+		return -1;
+	}
+	for (i = 0; i < n; i++) {
+		int slot = -1;
+
+		item = yyjson_arr_get(r->page.key, i);
+		if (yyjson_is_str(item))
+			slot = page_path(r, yyjson_get_str(item), errors);
+		else
+			buf_str(errors, "the page's key holds no path\n");
+		if (slot < 0)
+			return -1;
+		r->key_slots[r->nkeys++] = slot;
+	}
+	return 0;
+}
+
+static int
+no_map(struct rules *r, const struct rules_page *page, struct buf *errors)
+{
+	buf_fmt(errors, "the rules have no map \"%s.%s\"; they have",
+	    page->connector, page->stream);
+	for (size_t i = 0; i < r->n; i++)
+		buf_fmt(errors, " %s", r->maps[i].name);
+	buf_char(errors, '\n');
+	return -1;
+}
+
+int
+rules_page_begin(
+    struct rules *r, const struct rules_page *page, struct buf *errors)
+{
+	char name[160];
+	struct why why;
+
+	snprintf(name, sizeof(name), "%s.%s", page->connector, page->stream);
+	r->map = rules_map_find(r, name);
+	if (r->map == NULL)
+		return no_map(r, page, errors);
+	r->page = *page;
+	r->external_slot = -1;
+	if (page_key(r, errors) < 0)
+		return -1;
+	if (page->external_id != NULL && strcmp(page->external_id, "id") != 0)
+		r->external_slot = page_path(r, page->external_id, errors);
+	if (page->external_id != NULL && strcmp(page->external_id, "id") != 0 &&
+	    r->external_slot < 0)
+		return -1;
+	if (paths_context(r->map->plan.paths, page->context, &why) < 0) {
+		buf_fmt(errors, "the page's context: %s\n", why.text);
+		return -1;
+	}
+	lua_host_page_begin(r->host, page->at);
+	return 0;
+}
+
+void
+rules_page_end(struct rules *r)
+{
+	lua_host_page_end(r->host);
+	r->map = NULL;
+}
+
+/* The connector key: the values of the key's paths, joined by colons. */
+static int
+make_id(struct rules *r, struct why *why)
+{
+	yyjson_val *const *values = paths_values(r->map->plan.paths);
+
+	buf_clear(&r->id);
+	for (size_t i = 0; i < r->nkeys; i++) {
+		yyjson_val *v = values[r->key_slots[i]];
+		size_t len = v == NULL ? 0 : unsafe_yyjson_get_len(v);
+
+		if (i > 0)
+			buf_char(&r->id, ':');
+		if (yyjson_is_int(v)) {
+			buf_int(&r->id, yyjson_get_sint(v));
+			continue;
+		}
+		if ((!yyjson_is_str(v) && !yyjson_is_raw(v)) || len == 0)
+			return why_set(why, "E_ID", NULL,
+			    "the record has no id: a string is needed at "
+			    "every path of the key");
+		if (memchr(v->uni.str, 0, len) != NULL)
+			return why_set(why, "E_UTF8", NULL, "the id: %s",
+			    json_fault_text(JSON_NUL));
+		buf_add(&r->id, v->uni.str, len);
+	}
+	return 0;
+}
+
+static void
+keep_failure(struct rules *r, struct rules_attr *a, const struct why *why)
+{
+	struct arena *arena = &r->map->plan.arena;
+	size_t at = strlen(why->at) + 1, text = strlen(why->text) + 1;
+	char *copy = arena_take(arena, at + text);
+
+	memcpy(copy, why->at, at);
+	memcpy(copy + at, why->text, text);
+	a->at = copy;
+	a->message = copy + at;
+	a->state = -1;
+}
+
+/* The value under which the page's ExternalIdAttribute stands. */
+static yyjson_val *
+path_value(const struct rules *r, const struct rules_attr *a)
+{
+	yyjson_val *const *values = paths_values(r->map->plan.paths);
+
+	if (a->is_id && r->external_slot >= 0)
+		return values[r->external_slot];
+	return values[a->node->slot];
+}
+
+int
+rules_attr_value(struct rules *r, size_t i, struct why *why)
+{
+	struct rules_attr *a = &r->map->attrs[i];
+	struct plan *plan = &r->map->plan;
+
+	if (a->state == 1)
+		return 0;
+	if (a->state < 0)
+		return why_set(why, "E_RULE", a->at, "%s", a->message);
+	if (a->node->op == PLAN_PATH) {
+		a->value = value_of(path_value(r, a), &plan->arena);
+	} else if (plan_eval(plan, a->node, &a->value, why) < 0) {
+		keep_failure(r, a, why);
+		return -1;
+	}
+	a->state = 1;
+	return 0;
+}
+
+static int
+fault_why(const struct rules_attr *a, enum json_fault fault, struct why *why)
+{
+	char at[sizeof(why->at)];
+
+	snprintf(at, sizeof(at), "%s:%d", a->file, a->line);
+	return why_set(why, fault == JSON_DEPTH ? "E_DEPTH" : "E_UTF8", at,
+	    "%s: %s", a->name, json_fault_text(fault));
+}
+
+/* The attribute stays out; its name with a mark goes into the hash. */
+static void
+add_failure(struct rules *r, const struct rules_attr *a)
+{
+	if (!a->quiet) {
+		buf_add(&r->hashed, a->key, a->key_len);
+		buf_char(&r->hashed, '!');
+	}
+	buf_str(&r->errors, r->errors.len == 0 ? ",\"errors\":{" : ",");
+	buf_json_str(&r->errors, a->name);
+	buf_str(&r->errors, ":{\"at\":");
+	buf_json_str(&r->errors, a->at);
+	buf_str(&r->errors, ",\"message\":");
+	if (utf8_valid(a->message, strlen(a->message)))
+		buf_json_str(&r->errors, a->message);
+	else
+		buf_json_str(&r->errors, "failed with a text that is no UTF-8");
+	buf_char(&r->errors, '}');
+}
+
+/* Appends ,"name":value of a computed attribute; absent ones are left out. */
+static enum json_fault
+add_computed(struct rules *r, size_t i, struct buf *out, struct why *why)
+{
+	struct rules_attr *a = &r->map->attrs[i];
+
+	if (rules_attr_value(r, i, why) < 0) {
+		if (strcmp(why->code, "E_UTF8") == 0)
+			return JSON_UTF8;
+		add_failure(r, a);
+		return JSON_FINE;
+	}
+	if (a->value.kind == VALUE_ABSENT)
+		return JSON_FINE;
+	buf_add(out, a->key, a->key_len);
+	return value_write(out, &a->value);
+}
+
+/* Copies what came since *done into the hashed text. */
+static void
+hash_until(struct rules *r, const struct buf *out, size_t *done)
+{
+	buf_add(&r->hashed, out->data + *done, out->len - *done);
+	*done = out->len;
+}
+
+static int
+add_attrs(struct rules *r, struct buf *out, struct why *why)
+{
+	size_t done = out->len;
+
+	for (size_t i = 0; i < r->map->n; i++) {
+		const struct rules_attr *a = &r->map->attrs[i];
+		enum json_fault fault = JSON_FINE;
+
+		if (a->quiet || a->node->op != PLAN_PATH)
+			hash_until(r, out, &done);
+		if (a->node->op != PLAN_PATH) {
+			fault = add_computed(r, i, out, why);
+		} else {
+			yyjson_val *v = path_value(r, a);
+
+			if (v == NULL)
+				continue;
+			buf_add(out, a->key, a->key_len);
+			fault = json_copy(out, v);
+		}
+		if (r->no_memory)
+			return -1;
+		if (fault != JSON_FINE)
+			return fault_why(a, fault, why);
+		if (a->quiet)
+			done = out->len;
+	}
+	hash_until(r, out, &done);
+	return 0;
+}
+
+/* XXH3-128 as 32 hex digits, most significant first. */
+static void
+put_hash(char *to, const struct buf *text)
+{
+	static const char hex[] = "0123456789abcdef";
+	XXH128_canonical_t digest;
+
+	XXH128_canonicalFromHash(&digest,
+	    XXH3_128bits(text->data != NULL ? text->data : "", text->len));
+	for (size_t i = 0; i < sizeof(digest.digest); i++) {
+		*to++ = hex[digest.digest[i] >> 4];
+		*to++ = hex[digest.digest[i] & 15];
+	}
+}
+
+/* Makes room at `at` for the errors, which stand before the attributes. */
+static void
+insert_errors(struct rules *r, struct buf *out, size_t at)
+{
+	size_t len;
+
+	if (r->errors.len == 0)
+		return;
+	buf_char(&r->errors, '}');
+	len = r->errors.len;
+	buf_reserve(out, len);
+	memmove(out->data + at + len, out->data + at, out->len - at);
+	memcpy(out->data + at, r->errors.data, len);
+	out->len += len;
+	out->data[out->len] = '\0';
+}
+
+static int
+put(struct rules *r, struct buf *out, struct why *why)
+{
+	size_t hash, attrs, first;
+
+	buf_clear(&r->hashed);
+	buf_clear(&r->errors);
+	buf_str(out, ",\"op\":\"put\",\"hash\":\"");
+	hash = out->len;
+	buf_reserve(out, HASH_DIGITS);
+	out->len += HASH_DIGITS;
+	buf_char(out, '"');
+	attrs = out->len;
+	buf_str(out, ",\"attrs\":");
+	first = out->len;
+	if (add_attrs(r, out, why) < 0)
+		return -1;
+	put_hash(out->data + hash, &r->hashed);
+	if (out->len == first)
+		buf_char(out, '{');
+	else
+		out->data[first] = '{';
+	buf_str(out, "}}");
+	insert_errors(r, out, attrs);
+	return 0;
+}
+
+/* Deleted first, then scope: someone who is gone is no leaver of the scope. */
+static enum rules_result
+judge(struct rules *r, yyjson_val *record, struct buf *out, struct why *why)
+{
+	int deleted, in_scope;
+
+	deleted = rules_any_match(r, &r->map->scope.deleted, why);
+	if (deleted < 0)
+		return RULES_BAD;
+	if (deleted) {
+		buf_str(
+		    out, ",\"op\":\"delete\",\"reason\":\"deprovisioned\"}");
+		return RULES_DELETE;
+	}
+	in_scope = rules_scope_match(r, record, why);
+	if (in_scope < 0)
+		return RULES_BAD;
+	if (!in_scope) {
+		buf_str(out, ",\"op\":\"out-of-scope\",\"reason\":\"scope\"}");
+		return RULES_OUT_OF_SCOPE;
+	}
+	return put(r, out, why) < 0 ? RULES_BAD : RULES_PUT;
+}
+
+static enum rules_result
+map_record(
+    struct rules *r, yyjson_val *record, struct buf *out, struct why *why)
+{
+	struct rules_map *m = r->map;
+
+	arena_reset(&m->plan.arena);
+	for (size_t i = 0; i < m->n; i++)
+		m->attrs[i].state = 0;
+	r->no_memory = 0;
+	lua_host_record(r->host, record);
+	buf_str(out, "{\"id\":");
+	if (json_copy_string(out, r->id.data, r->id.len) != JSON_FINE) {
+		why_set(why, "E_UTF8", NULL, "the id is not UTF-8");
+		return RULES_BAD;
+	}
+	return judge(r, record, out, why);
+}
+
+enum rules_result
+rules_record(struct rules *r, yyjson_val *record, struct buf *out,
+    struct why *why, const char **id)
+{
+	size_t start = out->len;
+	enum rules_result result;
+
+	if (id != NULL)
+		*id = NULL;
+	if (!yyjson_is_obj(record)) {
+		why_set(why, "E_TYPE", NULL, "the record is no JSON object");
+		return RULES_BAD;
+	}
+	if (paths_resolve(r->map->plan.paths, record, why) < 0 ||
+	    make_id(r, why) < 0)
+		return RULES_BAD;
+	if (id != NULL)
+		*id = r->id.data;
+	result = map_record(r, record, out, why);
+	if (r->no_memory) {
+		out->len = start;
+		if (lua_host_restart(r->host) == 0)
+			result = map_record(r, record, out, why);
+	}
+	if (r->no_memory) {
+		why_set(why, "E_MEMORY", why->at,
+		    "its rules take more memory than they may");
+		result = RULES_BAD;
+	}
+	if (result == RULES_BAD) {
+		out->len = start;
+		if (out->data != NULL)
+			out->data[start] = '\0';
+	}
+	return result;
+}
