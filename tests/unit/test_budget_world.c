@@ -11,8 +11,6 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -31,6 +29,7 @@ struct counter {
 	int64_t usual; /* limit */
 	int64_t limit, length_ms, phase_ms;
 	bool on_demand; /* windows begin with their first request */
+	bool whole; /* and end on a whole second */
 	int64_t end_ms; /* server time; 0 none yet */
 	int64_t count, best; /* best: most of ours ever in one window */
 	bool lowered; /* this window's limit is below the last one's */
@@ -68,6 +67,8 @@ struct world {
 	struct counter counters[BUCKETS];
 
 	struct budget *b;
+	const char *path[BUCKETS]; /* NULL: of the built-in table */
+	int counter[BUCKETS]; /* which counter the class is counted on */
 	int class[BUCKETS];
 	int64_t todo[BUCKETS];
 	int64_t now_ms, start_ms, moved_ms;
@@ -168,7 +169,8 @@ window_open(struct world *w, struct counter *c, int64_t server_ms)
 	int64_t limit = c->limit;
 
 	if (c->on_demand)
-		c->end_ms = server_ms + c->length_ms;
+		c->end_ms = server_ms + c->length_ms -
+			    (c->whole ? server_ms % 1000 : 0);
 	else
 		c->end_ms = server_ms + c->length_ms -
 			    (server_ms - c->phase_ms) % c->length_ms;
@@ -211,7 +213,7 @@ count_headers(struct world *w, struct counter *c, struct budget_answer *a)
 static void
 serve_counted(struct world *w, struct request *r, int64_t server_ms)
 {
-	struct counter *c = &w->counters[r->bucket];
+	struct counter *c = &w->counters[w->counter[r->bucket]];
 	struct budget_answer *a = &r->answer;
 
 	if (c->theirs_ms > 0)
@@ -260,7 +262,7 @@ serve(struct world *w, int slot)
 	if (w->dateless)
 		a->date_ms = -1;
 	if (a->status == 200 && chance(w, w->bare_permille) &&
-	    w->counters[r->bucket].answers > 0)
+	    w->counters[w->counter[r->bucket]].answers > 0)
 		a->limit = a->remaining = a->reset_s = -1;
 	heap_push(w, r->lost ? r->sent_ms + TIMEOUT_MS : w->now_ms + half, slot,
 	    true);
@@ -270,9 +272,8 @@ static void
 deliver(struct world *w, int slot)
 {
 	struct request *r = &w->requests[slot];
-	struct counter *c = &w->counters[r->bucket];
+	struct counter *c = &w->counters[w->counter[r->bucket]];
 	struct budget_answer lost = { 0, -1, -1, -1, -1, -1 };
-	int64_t sent = r->sent_ms;
 	bool counted = r->answer.limit > 0 && !r->lost;
 
 	if (r->end_ms >= 0)
@@ -285,7 +286,6 @@ deliver(struct world *w, int slot)
 		w->done++;
 	else
 		w->todo[r->bucket]++;
-	(void)sent;
 	budget_settle(w->b, slot, w->now_ms, r->lost ? &lost : &r->answer);
 }
 
@@ -372,7 +372,8 @@ world_begin(struct world *w)
 	w->limits.seed = draw(w);
 	w->b = budget_new(&w->limits);
 	for (int i = 0; i < w->buckets; i++)
-		w->class[i] = budget_class(w->b, "GET", paths[i]);
+		w->class[i] = budget_class(
+		    w->b, "GET", w->path[i] != NULL ? w->path[i] : paths[i]);
 }
 
 static bool
@@ -421,6 +422,7 @@ world_draw(struct world *w, uint64_t seed)
 	for (int i = 0; i < w->buckets; i++) {
 		struct counter *c = &w->counters[i];
 
+		w->counter[i] = i;
 		c->usual = between(w, 1, top[between(w, 0, 3)]);
 		c->limit = c->usual;
 		c->length_ms = between(w, 10, 60) * 1000;
@@ -481,12 +483,104 @@ refused_once_at_most(void **state)
 	assert_true(refused > 0); /* else these worlds test nothing */
 }
 
+/* A calm world of one bucket: whole windows, no mishap. */
+static void
+calm(struct world *w, uint64_t seed, int64_t limit, int64_t length_ms)
+{
+	world_draw(w, seed);
+	w->limits = (struct budget_limits){ 1, 0, SLOTS, seed };
+	w->buckets = 1;
+	w->latency_ms = between(w, 10, 200);
+	w->spread_ms = between(w, 0, 50);
+	memset(w->counters, 0, sizeof(w->counters));
+	w->counters[0].usual = limit;
+	w->counters[0].limit = limit;
+	w->counters[0].length_ms = length_ms;
+	w->counters[0].phase_ms = between(w, 0, 59) * 1000;
+	w->counters[0].on_demand = chance(w, 500);
+	w->counters[0].whole = true;
+}
+
+/* With demand without end, 95 of 100 allowed requests are made. */
+static void
+uses_what_is_allowed(void **state)
+{
+	struct world w;
+
+	(void)state;
+	for (uint64_t seed = 1; seed <= 200; seed++) {
+		int64_t cap, done;
+
+		calm(&w, seed, 0, 0);
+		w.counters[0].limit = w.counters[0].usual =
+		    between(&w, 20, chance(&w, 200) ? 1000 : 200);
+		w.counters[0].length_ms = between(&w, 10, 60) * 1000;
+		w.limits.share = (double)between(&w, 5, 10) / 10;
+		w.todo[0] = 1000000;
+		world_begin(&w);
+		while (w.now_ms < w.start_ms + 20 * w.counters[0].length_ms)
+			step(&w);
+		done = w.counters[0].accepted;
+		cap = (int64_t)(w.limits.share * (double)w.counters[0].limit);
+		if (done * 100 < 95 * 20 * cap)
+			fail_world(&w, "requests were left over");
+		world_end(&w);
+	}
+}
+
+/* DESIGN 8: 400 calls at 60 a 10 s, whatever number in flight. */
+static void
+needs_no_more_than_ideal(void **state)
+{
+	struct world w;
+
+	(void)state;
+	for (int flight = 1; flight <= SLOTS; flight++) {
+		int64_t ideal;
+
+		calm(&w, (uint64_t)flight, 60, 10000);
+		w.limits.in_flight_max = flight;
+		w.todo[0] = 400;
+		world_run(&w);
+		ideal = 60000 + 40 * (w.latency_ms + 100) / flight;
+		if (w.counters[0].refused > 0)
+			fail_world(&w, "a bucket refused");
+		if (w.now_ms - w.start_ms > ideal * 105 / 100)
+			fail_world(&w, "more than 1.05 x ideal");
+		world_end(&w);
+	}
+}
+
+/* A concurrency limit of 35, 60 workers, 200 calls of 200 ms: 2 x ideal. */
+static void
+finds_the_limit_in_flight(void **state)
+{
+	struct world w;
+
+	(void)state;
+	for (uint64_t seed = 1; seed <= 200; seed++) {
+		calm(&w, seed, 3000, 60000);
+		w.latency_ms = 200;
+		w.spread_ms = 0;
+		w.concurrency = 35;
+		w.limits.in_flight_max = 60;
+		w.todo[0] = 200;
+		world_run(&w);
+		if (w.now_ms - w.start_ms > 2 * 200 * 200 / 35)
+			fail_world(&w, "more than twice the ideal time");
+		world_end(&w);
+	}
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(never_refused),
 		cmocka_unit_test(refused_once_at_most),
+		cmocka_unit_test(uses_what_is_allowed),
+		cmocka_unit_test(needs_no_more_than_ideal),
+		cmocka_unit_test(finds_the_limit_in_flight),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);
