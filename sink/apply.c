@@ -81,7 +81,7 @@ sink_due(const struct sink *s)
 {
 	if (!s->batch)
 		return -1;
-	if (s->messages >= SINK_BATCH_MESSAGES || s->bytes >= SINK_BATCH_BYTES)
+	if (s->messages >= s->messages_max || s->bytes >= s->bytes_max)
 		return s->since_ms;
 	return s->since_ms + SINK_BATCH_MS;
 }

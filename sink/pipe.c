@@ -17,6 +17,13 @@
 #include "lines.h"
 
 /*
+ * Nobody waits for an ack, and each commit writes every page of an index
+ * that it touched: larger batches than in service.c are a third faster.
+ */
+#define BATCH_MESSAGES 100
+#define BATCH_BYTES ((size_t)16 << 20)
+
+/*
  * Waits for input until the time is up; 0 when it is.  Without a time it
  * waits for ever.
  */
@@ -113,6 +120,8 @@ pipe_run(struct sink *s)
 	enum exit_code code = EXIT_DONE;
 	struct why why;
 
+	s->messages_max = BATCH_MESSAGES;
+	s->bytes_max = BATCH_BYTES;
 	signal(SIGPIPE, SIG_IGN);
 	lines_widen(STDIN_FILENO);
 	while (code == EXIT_DONE) {

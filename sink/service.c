@@ -21,6 +21,13 @@
 
 #define BEAT_MS 1000
 /*
+ * Within join's window of 16 messages, so that some are always on the way;
+ * and no commit waits for more when nothing more comes.
+ */
+#define BATCH_MESSAGES 12
+#define BATCH_BYTES ((size_t)4 << 20)
+#define IDLE_MS 10
+/*
  * A message of collapsed changes may cover any count of numbers; the bound
  * is join's window of messages, not their numbers.
  */
@@ -144,7 +151,9 @@ commit(struct service *v)
 static void
 schedule(struct service *v)
 {
-	loop_timer_at(v->due, sink_due(v->sink));
+	int64_t due = sink_due(v->sink), idle = clock_ms() + IDLE_MS;
+
+	loop_timer_at(v->due, due < idle ? due : idle);
 }
 
 static void
@@ -370,6 +379,8 @@ service_run(struct sink *s, const char *endpoint)
 	struct bus *bus = bus_new();
 	struct why why;
 
+	s->messages_max = BATCH_MESSAGES;
+	s->bytes_max = BATCH_BYTES;
 	v.loop = loop_new();
 	v.committer = committer_new(REACH);
 	v.socket = bus_bind(bus, endpoint, &why);

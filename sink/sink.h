@@ -27,10 +27,7 @@
 #define SINK_NOWHERE (-1)
 #define SINK_ANYWHERE (-2)
 
-/* A commit comes after so many messages, bytes or ms. */
-#define SINK_BATCH_MESSAGES 20
-#define SINK_BATCH_BYTES ((size_t)4 << 20)
-#define SINK_BATCH_MS 50
+#define SINK_BATCH_MS 50 /* a batch is committed when it is so old */
 #define SINK_QUIET_MS 1000 /* no message for so long is a pause */
 
 /* Where a target stands in the change log of a store; plain values. */
@@ -115,6 +112,7 @@ struct sink {
 	bool batch; /* a batch is open */
 	bool unsettled; /* something was committed since the last pause */
 	size_t messages, bytes; /* in the batch */
+	size_t messages_max, bytes_max; /* of a batch; the caller's choice */
 	int64_t since_ms; /* when the batch began */
 	int64_t puts, deletes, unknown, repeated;
 };
