@@ -1,0 +1,157 @@
+# import.sh - a whole org into SQLite: idmesh as a set and as a pipe, against
+# Okta's own SDK; then nothing changed, 1 % changed, and ten times as much.
+# Sourced by tests/bench/run.
+# shellcheck shell=bash
+
+# The simulator runs on the same cores; its CPU time is told for that reason.
+sim_cpu() { awk -v hz="$(getconf CLK_TCK)" '{ print ($14 + $15) / hz }' "/proc/$sim/stat"; }
+stats() { curl -sf "$url/_sim/stats" | jq "$1"; }
+reset_stats() { curl -sf -X POST "$url/_sim/reset-stats" >/dev/null; }
+
+# measured NAME COMMAND...: leaves $DIR/NAME.json; the command must end well.
+measured() {
+	local name=$1 before
+	shift
+	reset_stats
+	before=$(sim_cpu)
+	"$DIR/peak" "$DIR/$name.peak" "$@" >"$DIR/$name.out" 2>"$DIR/$name.log" ||
+		die "$name ended with $?: $(tail -n 5 "$DIR/$name.log")"
+	jq -c --argjson sim "$(calc "print $(sim_cpu) - $before")" \
+		--argjson calls "$(stats .calls)" --argjson limited "$(stats .limited)" \
+		'. + {$sim, $calls, $limited}' "$DIR/$name.peak" >"$DIR/$name.json"
+}
+
+of() { jq -r "$2" "$DIR/$1.json"; }
+
+# setting FOLDER: an empty one with the configuration of a first import.
+setting() {
+	rm -rf "${DIR:?}/$1"
+	mkdir -p "$DIR/$1"
+	jq -n --arg url "$url" '{connector: "okta", name: "contoso",
+		ConfigJson: {OrgDomain: "contoso.okta.com", BaseUrl: $url},
+		AuthJson: {Mode: "ApiKey",
+			ApiKey: "secret://okta/contoso/apitoken"}}' >"$DIR/$1/okta.json"
+	jq -n --arg rules "$IDMESH_RULES" '{sources: ["okta.json"], $rules,
+		state: "state.db", sinks: ["sqlite:mesh.db"]}' >"$DIR/$1/idmesh.json"
+}
+
+# The pipe of the README, in a folder that setting() made.
+pipeline() {
+	cd "$DIR/$1"
+	"$IDMESH" fetch okta.json \
+		--resume <("$IDMESH" join begin --db state.db okta:contoso) |
+		"$IDMESH" transform |
+		"$IDMESH" join --db state.db \
+			--after "$("$IDMESH" sink cursor sqlite:mesh.db)" |
+		"$IDMESH" sink sqlite:mesh.db
+}
+export -f pipeline
+export IDMESH
+
+# rows FILE.db: users, groups, memberships.
+rows() {
+	sqlite3 "$1" 'select (select count(*) from "User"),
+		(select count(*) from "Group"), (select count(*) from GroupMember)'
+}
+
+# The SDK and better-sqlite3, which is compiled here: its ready-made binaries
+# are not on every network.
+install_sdk() {
+	mkdir -p "$DIR/node"
+	cp "$HERE"/sdk-import/* "$DIR/node/"
+	[ -e "$DIR/node/node_modules/better-sqlite3/build/Release/better_sqlite3.node" ] &&
+		return
+	[ -d /usr/include/node ] || echo \
+		'  no /usr/include/node: install libnode-dev for the SDK' >&2
+	(cd "$DIR/node" && npm_config_build_from_source=true \
+		npm_config_nodedir=/usr npm install --no-package-lock --no-audit \
+		--no-fund --loglevel=error) >"$DIR/npm.log" 2>&1 ||
+		die "cannot build the SDK's side: $(tail -n 5 "$DIR/npm.log")"
+}
+
+# The largest that each program has been, in MB.
+peaks() {
+	of "$1" '[.programs | to_entries[]
+		| select(.key | test("^(idmesh-|node)"))
+		| "\(.key | ltrimstr("idmesh-")) \(.value / 1024 | round)"]
+		| join(", ")'
+}
+
+# row_of TEXT NAME PEER: one line of the table.
+row_of() {
+	printf '  %-34s %7.1f s  %-8s %6.1f s  %5d  %s\n' "$1" \
+		"$(of "$2" .seconds)" \
+		"$(ratio "$(of "$2" .seconds)" "$(of "$3" .seconds)")" \
+		"$(of "$2" .sim)" "$(of "$2" .calls)" "$(peaks "$2")"
+	[ "$(of "$2" .limited)" -eq 0 ] || die "$2 was answered 429"
+}
+
+full_import() {
+	setting set
+	measured set "$IDMESH" run "$DIR/set/idmesh.json"
+	setting pipe
+	measured pipe bash -o pipefail -c 'pipeline pipe'
+	measured fetch "$IDMESH" fetch "$DIR/pipe/okta.json"
+	setting sdk
+	OKTA_TOKEN=$IDMESH_SECRET_OKTA_CONTOSO_APITOKEN \
+		measured sdk node "$DIR/node/import.mjs" "$url" "$DIR/sdk/mesh.db"
+	for side in pipe sdk; do
+		[ "$(rows "$DIR/set/mesh.db")" = "$(rows "$DIR/$side/mesh.db")" ] ||
+			die "$side wrote $(rows "$DIR/$side/mesh.db")," \
+				"idmesh run $(rows "$DIR/set/mesh.db")"
+	done
+	title "full import into SQLite, no rate limits:" \
+		"$(rows "$DIR/set/mesh.db" | tr '|' /) users/groups/memberships"
+	printf '  %-34s %9s  %-8s %8s  %5s  %s\n' tool wall 'to run' \
+		simulator calls 'peak RSS, MB'
+	row_of 'idmesh run' set set
+	row_of 'idmesh in a pipe' pipe set
+	row_of 'idmesh fetch alone' fetch set
+	row_of "Okta's SDK, better-sqlite3" sdk set
+}
+
+nothing_changed() {
+	local objects
+	measured again "$IDMESH" run "$DIR/set/idmesh.json" --mode full
+	objects=$(rows "$DIR/set/mesh.db" | awk -F'|' '{ print $1 + $2 + $3 }')
+	title 'a full pass in which nothing changed'
+	printf "  %-34s %7.1f s, %'.0f objects/s, %s of the first import\n" \
+		'idmesh run --mode full' "$(of again .seconds)" \
+		"$(calc "print $objects / $(of again .seconds)")" \
+		"$(ratio "$(of again .seconds)" "$(of set .seconds)")"
+}
+
+one_percent() {
+	local n=$((IMPORT / 100))
+	curl -sf -X POST "$url/_sim/mutate" -d "{\"change\":$((n * 8 / 10)),
+		\"create\":$((n / 10)), \"deprovision\":$((n / 10)),
+		\"move\":$((n / 2)), \"groups\":30}" >/dev/null
+	measured delta "$IDMESH" run "$DIR/set/idmesh.json"
+	title "a delta after $n users and 30 groups changed"
+	printf '  %-34s %7.1f s, %d calls; a full import takes %d: %s\n' \
+		'idmesh run' "$(of delta .seconds)" "$(of delta .calls)" \
+		"$(of set .calls)" "$(ratio "$(of delta .calls)" "$(of set .calls)")"
+	printf "  %-34s %9s  %d calls, every time\n" \
+		"Okta's SDK as above" '' "$(of sdk .calls)"
+}
+
+growth() {
+	local n=$((IMPORT / 10))
+	start_org $n $((n / 50)) $((n * 4))
+	setting small
+	measured small "$IDMESH" run "$DIR/small/idmesh.json"
+	title "growth: $n users against $IMPORT"
+	printf '  %-34s time x %.1f; MB %s -> %s\n' 'idmesh run' \
+		"$(calc "print $(of set .seconds) / $(of small .seconds)")" \
+		"$(peaks small)" "$(peaks set)"
+}
+
+bench_import() {
+	install_sdk
+	start_org "$IMPORT" $((IMPORT / 50)) $((IMPORT * 4))
+	full_import
+	nothing_changed
+	one_percent
+	growth
+	stop_org
+}
