@@ -52,7 +52,7 @@ read_row(struct flow *f, sqlite3_stmt *st)
 	f->checkpoint_pk = sqlite3_column_int64(st, 0);
 	f->stream_pk = sqlite3_column_int64(st, 1);
 	f->full = strcmp(store_text(st, 2), "full") == 0;
-	f->seq = sqlite3_column_int64(st, 3);
+	f->seq = f->told = sqlite3_column_int64(st, 3);
 	buf_clear(&f->state);
 	if (state != NULL)
 		buf_str(&f->state, state);

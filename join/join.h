@@ -56,6 +56,7 @@ struct flow {
 	int64_t run, epoch; /* of the database; messages may say 0 and 0 */
 	int64_t generation; /* of the run's start */
 	bool full, own, unsure, dirty;
+	int64_t told; /* seq of the last ack (service) */
 	int64_t seq, alive, dead; /* living objects, open dead letters */
 	struct buf state;
 	struct counts counts;

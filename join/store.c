@@ -166,13 +166,11 @@ store_text(sqlite3_stmt *st, int column)
 	return (const char *)sqlite3_column_text(st, column);
 }
 
-int
-store_begin(struct store *s)
+void
+store_refresh(struct store *s)
 {
 	sqlite3_stmt *st;
 
-	s->object = 0;
-	store_do(s, "BEGIN IMMEDIATE", "");
 	st = store_ask(s, "SELECT newest, oldest, generation FROM store", "");
 	if (store_row(s, st)) {
 		s->newest = sqlite3_column_int64(st, 0);
@@ -180,6 +178,14 @@ store_begin(struct store *s)
 		s->generation = sqlite3_column_int64(st, 2);
 	}
 	store_end(st);
+}
+
+int
+store_begin(struct store *s)
+{
+	s->object = 0;
+	store_do(s, "BEGIN IMMEDIATE", "");
+	store_refresh(s);
 	return s->failed ? -1 : 0;
 }
 
@@ -302,8 +308,7 @@ open_file(struct store *s, enum store_mode mode)
 	if (store_row(s, st))
 		snprintf(s->id, sizeof(s->id), "%s", store_text(st, 0));
 	store_end(st);
-	s->newest = pragma(s, "SELECT newest FROM store");
-	s->oldest = pragma(s, "SELECT oldest FROM store");
+	store_refresh(s);
 	return s->failed ? EXIT_TEMPORARY : EXIT_DONE;
 }
 

@@ -44,6 +44,8 @@ int store_claimed(struct store *s, const char *source, int64_t *pid);
 int store_begin(struct store *s);
 int store_commit(struct store *s);
 void store_rollback(struct store *s);
+/* Reads the counters again that another process may have moved. */
+void store_refresh(struct store *s);
 /* The key of an object that is about to be inserted. */
 int64_t store_next_object(struct store *s);
 /* Binds `i` int64_t, `t` string, `s` string and length, `b` blob and length
