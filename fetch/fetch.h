@@ -1,0 +1,149 @@
+#ifndef IDMESH_FETCH_H
+#define IDMESH_FETCH_H
+
+/*
+ * fetch.h - what the files of fetch share: a run, its sources and streams.
+ *
+ * Stage 1 of 4: remote API -> pages.  command.c sets a run up; stream*.c ask
+ * for listings (listing.c), each request waits in call.c for the budget and
+ * goes out through http.c; an answer becomes pages in page.c, and out_*.c
+ * hands them on.  Everything happens in one loop, nothing blocks but a pipe.
+ */
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include <yyjson.h>
+
+#include "budget.h"
+#include "clock.h"
+#include "config.h"
+#include "filter.h"
+#include "log.h"
+#include "loop.h"
+#include "msg.h"
+#include "opt.h"
+#include "scope.h"
+
+#define STREAMS_MAX 8
+#define WARNINGS_MAX 20 /* that travel in an `end`; the rest is counted */
+
+struct calls; /* call.h */
+struct fan; /* stream_fan.c */
+struct walk; /* stream_list.c */
+
+enum mode { MODE_FULL, MODE_DELTA };
+
+/* One kind of thing that is imported: one line of the table in okta.c. */
+struct entity {
+	const char *name; /* of the stream */
+	const char *config; /* the switch in ConfigJson, for messages */
+	const char *list; /* path; {id} is the parent's */
+	const char *query; /* added to every request, "" for none */
+	int page_max; /* rows of a page */
+	bool sized; /* PageSize applies */
+	bool omits; /* rows would carry credentials: ask to omit them */
+	bool filtered; /* UserSearchFilter applies */
+	const char *second; /* filter of a second full pass, or NULL */
+	const char *delta; /* filter; @ is the time */
+	/* of an entity that is listed once for each record of another: */
+	const char *parent;
+	const char *moved; /* time in the parent that moves with it */
+	const char *count; /* path of how many there should be */
+	const char *context; /* name of the parent's id in the context */
+	const char *key; /* JSON: paths that make the id */
+};
+
+struct stream {
+	struct source *source;
+	const struct entity *entity;
+	enum mode mode;
+	bool wanted; /* by configuration and --streams */
+	bool done; /* the committer has it complete already */
+	bool first_import; /* there was no watermark before */
+	bool running, ended, skipped, complete;
+	char since[CLOCK_TEXT]; /* of a delta */
+	char start[CLOCK_TEXT]; /* server time at the start of the pass */
+	char at[CLOCK_TEXT]; /* server time of the newest response */
+	yyjson_doc *resume; /* owned; the state to go on from, or NULL */
+	int64_t seq; /* of the newest message */
+	int64_t n; /* records, of the run */
+	int64_t pages; /* of this process */
+	int64_t calls;
+	int64_t restarts; /* listings that started over, of the run */
+	int64_t first; /* seq of the first page since the last of them */
+	struct buf warnings; /* JSON strings, comma separated */
+	size_t n_warnings;
+	struct walk *walk; /* owned; of a plain entity */
+	struct fan *fan; /* owned; of an entity with a parent */
+};
+
+struct source {
+	struct fetch *fetch;
+	struct config_source config;
+	char *name; /* owned; "okta:contoso" */
+	struct filter *filter; /* owned; UserSearchFilter and scope, or NULL */
+	struct secret *secret; /* owned */
+	struct stream streams[STREAMS_MAX];
+	size_t n_streams;
+	int64_t run, epoch;
+	char *boot; /* owned; of the committer that answered, or NULL */
+	bool positioned; /* run, epoch and streams are known */
+};
+
+struct fetch_options {
+	const char *mode, *scope, *streams, *resume, *jobs, *commit, *log;
+	int quiet;
+};
+
+struct fetch {
+	struct fetch_options opt;
+	struct loop *loop;
+	struct http *http;
+	struct budget *budget;
+	struct calls *calls;
+	struct out *out;
+	struct scope *scope; /* or NULL */
+	struct source *sources; /* owned array; of one tenant */
+	size_t n_sources;
+	int in_flight_max;
+	FILE *request_log; /* or NULL */
+	int64_t started_ms, retries, waited_ms;
+	enum exit_code code; /* of the first thing that went wrong */
+	bool failed; /* stops without ends */
+};
+
+/* Says what went wrong, once, and stops the run. */
+void fetch_fail(struct fetch *f, enum exit_code code, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
+
+/* okta.c: the entities, parents before children; NULL behind the last. */
+const struct entity *okta_entity(size_t i);
+bool okta_wanted(const struct config_source *c, const struct entity *e);
+
+/* source.c: a source file, its filter and streams; exits with 100. */
+void source_open(struct fetch *f, struct source *s, const char *path);
+/* Resolves the secret as late as possible; exits with 100. */
+void source_unlock(struct source *s);
+void source_close(struct source *s);
+struct stream *source_stream(struct source *s, const char *name);
+
+/* resume.c: positions. -1 with why when the state cannot be used. */
+int resume_state(struct fetch *f, const struct msg *m, struct why *why);
+int resume_file(struct fetch *f, const char *path, struct why *why);
+int resume_nothing(struct fetch *f, struct why *why);
+
+/* lock.c: one fetch per tenant and host; exits with 111. */
+void lock_tenant(const char *base_url);
+
+/* summary.c: what is going on, and what went on. */
+void progress_start(struct fetch *f);
+void summary_print(struct fetch *f);
+
+/* Subcommands: return the exit code. */
+int command_fetch(int argc, char *argv[]);
+int command_test(int argc, char *argv[]);
+int command_secret(int argc, char *argv[]);
+
+#endif

@@ -1,0 +1,21 @@
+/*
+ * main.c - the program fetch: stage 1 of 4, remote API -> pages.
+ *
+ * Chooses the subcommand.  The front door also sends `idmesh secret` here,
+ * because only fetch ever sees a credential.
+ */
+
+#include <string.h>
+
+#include "fetch.h"
+
+int
+main(int argc, char *argv[])
+{
+	log_open("idmesh-fetch");
+	if (argc > 1 && strcmp(argv[1], "test") == 0)
+		return command_test(argc - 1, argv + 1);
+	if (argc > 1 && strcmp(argv[1], "secret") == 0)
+		return command_secret(argc - 1, argv + 1);
+	return command_fetch(argc, argv);
+}

@@ -1,0 +1,140 @@
+/*
+ * summary.c - what people see: one moving line, and a summary at the end.
+ *
+ * Only a terminal gets the line.  Owns nothing but its timer.
+ */
+
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "call.h"
+#include "clock.h"
+#include "fetch.h"
+
+#define PROGRESS_MS 250
+#define ROWS 32
+
+static struct loop_timer *timer;
+
+static void
+put_streams(const struct source *s, struct buf *b)
+{
+	for (size_t i = 0; i < s->n_streams; i++) {
+		const struct stream *t = &s->streams[i];
+
+		if (t->wanted)
+			buf_fmt(b, "%s%s %lld%s", b->len > 0 ? "  " : "",
+			    t->entity->name, (long long)t->n,
+			    t->ended ? "." : "");
+	}
+}
+
+/* The bucket that holds everything up, if one does. */
+static void
+put_wait(const struct fetch *f, struct buf *b)
+{
+	struct budget_row rows[ROWS];
+	int64_t now = clock_ms();
+	size_t n = budget_rows(f->budget, now, rows, ROWS);
+
+	for (size_t i = 0; i < n && i < ROWS; i++)
+		if (rows[i].opens_ms > now)
+			buf_fmt(b, "  %s waits %lld s", rows[i].name,
+			    (long long)(rows[i].opens_ms - now + 999) / 1000);
+}
+
+static void
+on_tick(void *arg)
+{
+	struct fetch *f = arg;
+	struct buf b = { 0 };
+
+	for (size_t i = 0; i < f->n_sources; i++)
+		put_streams(&f->sources[i], &b);
+	buf_fmt(&b, "  in flight %d", calls_in_flight(f->calls));
+	put_wait(f, &b);
+	fprintf(stderr, "\r%.200s\033[K", b.data);
+	buf_free(&b);
+	loop_timer_at(timer, clock_ms() + PROGRESS_MS);
+}
+
+void
+progress_start(struct fetch *f)
+{
+	if (!f->opt.quiet && isatty(STDERR_FILENO))
+		timer =
+		    loop_timer(f->loop, clock_ms() + PROGRESS_MS, on_tick, f);
+}
+
+static const char *
+outcome(const struct stream *s)
+{
+	if (s->done)
+		return "was complete already";
+	if (s->skipped)
+		return "SKIPPED, the token may not read it";
+	if (s->complete)
+		return "complete";
+	return s->ended ? "INCOMPLETE" : "unfinished";
+}
+
+static void
+print_stream(const struct source *s, const struct stream *t)
+{
+	char restarts[64] = "";
+
+	if (!t->wanted)
+		return;
+	if (t->restarts > 0)
+		snprintf(restarts, sizeof(restarts), ", %lld restarts",
+		    (long long)t->restarts);
+	log_info("%s: %s: %s, %s: %lld records in %lld pages, %lld calls%s",
+	    s->name, t->entity->name, outcome(t),
+	    t->mode == MODE_DELTA ? "delta" : "full", (long long)t->n,
+	    (long long)t->pages, (long long)t->calls, restarts);
+}
+
+static void
+print_bucket(const struct budget_row *r)
+{
+	char limit[32] = "no limit seen", foreign[64] = "";
+
+	if (r->limit >= 0)
+		snprintf(
+		    limit, sizeof(limit), "limit %lld", (long long)r->limit);
+	if (r->foreign > 0)
+		snprintf(foreign, sizeof(foreign), ", %lld calls by others",
+		    (long long)r->foreign);
+	log_info("bucket %s: %lld calls, %s, %lld x 429, %lld x too many at "
+		 "once, waited %.1f s%s",
+	    r->name, (long long)r->calls, limit, (long long)r->limited,
+	    (long long)r->concurrency, (double)r->waited_ms / 1000, foreign);
+}
+
+void
+summary_print(struct fetch *f)
+{
+	struct budget_row rows[ROWS];
+	size_t n, warnings = 0;
+
+	if (timer != NULL)
+		fputs("\r\033[K", stderr);
+	if (f->opt.quiet)
+		return;
+	for (size_t i = 0; i < f->n_sources; i++) {
+		const struct source *s = &f->sources[i];
+
+		for (size_t k = 0; k < s->n_streams; k++) {
+			print_stream(s, &s->streams[k]);
+			warnings += s->streams[k].n_warnings;
+		}
+	}
+	n = budget_rows(f->budget, clock_ms(), rows, ROWS);
+	for (size_t i = 0; i < n && i < ROWS; i++)
+		if (rows[i].calls > 0)
+			print_bucket(&rows[i]);
+	log_info("%.1f s, %lld retries, %zu warnings",
+	    (double)(clock_ms() - f->started_ms) / 1000, (long long)f->retries,
+	    warnings);
+}
