@@ -68,7 +68,7 @@ bucket_clocked(const struct budget *b, const struct budget_answer *a,
 }
 
 int64_t
-bucket_opens(const struct budget *b, const struct bucket *k, int64_t now_ms)
+bucket_opens(const struct budget *b, const struct bucket *k)
 {
 	int64_t opens = k->seen_ms + WAIT_MAX_MS;
 	int64_t reset;
@@ -77,8 +77,7 @@ bucket_opens(const struct budget *b, const struct bucket *k, int64_t now_ms)
 		return 0;
 	if (!k->clocked)
 		return opens;
-	reset =
-	    offset_latest(&b->offset, k->reset_s * 1000, now_ms) + k->margin_ms;
+	reset = offset_latest(&b->offset, k->reset_s * 1000) + k->margin_ms;
 	if (reset < opens)
 		opens = reset;
 	return opens;
@@ -87,7 +86,7 @@ bucket_opens(const struct budget *b, const struct bucket *k, int64_t now_ms)
 static bool
 bucket_live(const struct budget *b, const struct bucket *k, int64_t now_ms)
 {
-	return k->reset_s >= 0 && now_ms < bucket_opens(b, k, now_ms);
+	return k->reset_s >= 0 && now_ms < bucket_opens(b, k);
 }
 
 /* Ours in one window: the share less the reserve, but never nothing. */
@@ -105,7 +104,7 @@ static enum budget_verdict
 bucket_usable(const struct budget *b, const struct bucket *k, int64_t now_ms,
     int64_t *wake_ms)
 {
-	int64_t opens = bucket_opens(b, k, now_ms);
+	int64_t opens = bucket_opens(b, k);
 	int64_t yield = foreign_expected(k, opens, now_ms);
 	int64_t soon = now_ms + (opens - now_ms) / 8 + 50;
 
@@ -235,14 +234,18 @@ bucket_merge(struct bucket *k, const struct budget_answer *a)
 	foreign_note(k);
 }
 
-/* An answer of an earlier window, or a reset that went back. */
+/*
+ * An answer of an earlier window; or, when a request that was sent alone into
+ * the next window says so, a reset that went back.
+ */
 static void
 bucket_older(const struct budget *b, struct bucket *k, const struct slot *slot,
-    int64_t now_ms, bool live, const struct budget_answer *a)
+    int64_t now_ms, const struct budget_answer *a)
 {
 	bool clocked = bucket_clocked(b, a, slot->sent_ms, now_ms);
+	bool alone = slot->probe && slot->sent_ms > k->first_ms;
 
-	if ((slot->probe && !live) || (clocked && !k->clocked)) {
+	if (alone || (clocked && !k->clocked)) {
 		bucket_rebase(b, k, slot->sent_ms, now_ms, a);
 		return;
 	}
@@ -264,7 +267,7 @@ bucket_count(const struct budget *b, struct bucket *k, const struct slot *slot,
 	if (step > JITTER_S || (step > 0 && !live))
 		bucket_rebase(b, k, slot->sent_ms, now_ms, a);
 	else if (step < -JITTER_S)
-		bucket_older(b, k, slot, now_ms, live, a);
+		bucket_older(b, k, slot, now_ms, a);
 	else if (slot->probe && !live && !k->clocked)
 		bucket_rebase(b, k, slot->sent_ms, now_ms, a);
 	else
@@ -329,9 +332,9 @@ bucket_limited(const struct budget *b, struct bucket *k,
 /* Was a request that left right behind the reset still counted before it? */
 static bool
 bucket_behind(const struct budget *b, const struct bucket *k,
-    const struct slot *slot, int64_t now_ms, const struct budget_answer *a)
+    const struct slot *slot, const struct budget_answer *a)
 {
-	int64_t opens = bucket_opens(b, k, now_ms);
+	int64_t opens = bucket_opens(b, k);
 
 	return k->clocked && slot->probe && a->reset_s == k->reset_s &&
 	       slot->sent_ms >= opens - MARGIN_MS &&
@@ -353,7 +356,7 @@ bucket_settle(const struct budget *b, struct bucket *k, const struct slot *slot,
 {
 	bool zero = a->limit == 0 && a->remaining == 0;
 	bool limited = a->status == 429 && !zero;
-	bool behind = bucket_behind(b, k, slot, now_ms, a);
+	bool behind = bucket_behind(b, k, slot, a);
 
 	bucket_return(k, slot);
 	k->calls++;

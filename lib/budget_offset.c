@@ -44,9 +44,11 @@ offset_note(struct offset *o, int64_t sent_ms, int64_t now_ms, int64_t date_ms)
 }
 
 int64_t
-offset_latest(const struct offset *o, int64_t server_ms, int64_t now_ms)
+offset_latest(const struct offset *o, int64_t server_ms)
 {
-	return server_ms - (o->lo - drift(o, now_ms));
+	int64_t local_ms = server_ms - o->lo;
+
+	return local_ms + drift(o, local_ms);
 }
 
 int64_t

@@ -131,8 +131,7 @@ struct budget {
 void offset_note(
     struct offset *o, int64_t sent_ms, int64_t now_ms, int64_t date_ms);
 /* The latest local time at which the server's clock may show server_ms. */
-int64_t offset_latest(
-    const struct offset *o, int64_t server_ms, int64_t now_ms);
+int64_t offset_latest(const struct offset *o, int64_t server_ms);
 /* The middle of the span, 0 while unknown. */
 int64_t offset_middle(const struct offset *o);
 
@@ -159,8 +158,7 @@ void bucket_cancel(struct bucket *k, const struct slot *slot);
 void bucket_settle(const struct budget *b, struct bucket *k,
     const struct slot *slot, int64_t now_ms, const struct budget_answer *a);
 /* Local time at which the window known to us is surely over. */
-int64_t bucket_opens(
-    const struct budget *b, const struct bucket *k, int64_t now_ms);
+int64_t bucket_opens(const struct budget *b, const struct bucket *k);
 bool bucket_counted(const struct budget_answer *a);
 
 /* budget_foreign.c */
