@@ -44,12 +44,13 @@ delay_run(struct sim *sim)
 		MHD_resume_connection(sim->waiting[n]->conn);
 		n++;
 	}
-	sim->n_waiting -= n;
-	memmove(sim->waiting, sim->waiting + n,
-	    sim->n_waiting * sizeof(*sim->waiting));
-	/* The daemon takes them up in its next run and does not say so. */
-	if (n > 0)
+	if (n > 0) {
+		sim->n_waiting -= n;
+		memmove(sim->waiting, sim->waiting + n,
+		    sim->n_waiting * sizeof(*sim->waiting));
+		/* The daemon takes them up in its next run, unasked. */
 		return 0;
+	}
 	if (sim->n_waiting == 0)
 		return -1;
 	return sim->waiting[0]->due_ms - now;
