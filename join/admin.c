@@ -146,15 +146,14 @@ static void
 take_marks(const struct opt_use *use, const char *json, char *u, char *g)
 {
 	yyjson_doc *doc = yyjson_read(json, strlen(json), 0);
-	yyjson_obj_iter it = yyjson_obj_iter_with(yyjson_doc_get_root(doc));
-	yyjson_val *key;
+	yyjson_val *root = yyjson_doc_get_root(doc), *key, *v;
+	size_t i, n;
 
-	if (!yyjson_is_obj(yyjson_doc_get_root(doc)))
+	if (!yyjson_is_obj(root))
 		opt_wrong(
 		    use, "%s is not a JSON object like {\"u\":\"..\"}", json);
-	while ((key = yyjson_obj_iter_next(&it)) != NULL) {
-		yyjson_val *v = yyjson_obj_iter_get_val(key);
-
+	yyjson_obj_foreach(root, i, n, key, v)
+	{
 		if (yyjson_equals_str(key, "u"))
 			take_mark(use, v, "u", u);
 		else if (yyjson_equals_str(key, "g"))

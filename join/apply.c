@@ -270,10 +270,11 @@ static void
 apply_records(struct page *p)
 {
 	bool mapped = has_map(p);
-	yyjson_arr_iter it = yyjson_arr_iter_with(p->m->records);
 	yyjson_val *v;
+	size_t i, n;
 
-	while ((v = yyjson_arr_iter_next(&it)) != NULL) {
+	yyjson_arr_foreach(p->m->records, i, n, v)
+	{
 		if (mapped)
 			apply_record(p, v);
 		else
@@ -281,9 +282,8 @@ apply_records(struct page *p)
 			    "join's rules have no map for this stream; give "
 			    "transform and join the same --rules");
 	}
-	it = yyjson_arr_iter_with(p->m->bad);
-	while ((v = yyjson_arr_iter_next(&it)) != NULL)
-		reject(p, v, json_text(v, "id"), "transform");
+	yyjson_arr_foreach(p->m->bad, i, n, v)
+	    reject(p, v, json_text(v, "id"), "transform");
 }
 
 void

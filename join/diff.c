@@ -35,15 +35,15 @@ static void
 compare(struct diff *d, yyjson_val *old, yyjson_val *new)
 {
 	yyjson_obj_iter there = yyjson_obj_iter_with(old);
-	yyjson_obj_iter it = yyjson_obj_iter_with(new);
-	yyjson_val *key;
+	yyjson_val *key, *is;
+	size_t i, n;
 
-	while ((key = yyjson_obj_iter_next(&it)) != NULL) {
+	yyjson_obj_foreach(new, i, n, key, is)
+	{
 		yyjson_val *was = yyjson_obj_iter_getn(
 		    &there, yyjson_get_str(key), yyjson_get_len(key));
 
-		if (was == NULL ||
-		    !yyjson_equals(was, yyjson_obj_iter_get_val(key)))
+		if (was == NULL || !yyjson_equals(was, is))
 			name_changed(d, key);
 	}
 }
@@ -54,10 +54,11 @@ missing(struct diff *d, yyjson_val *old, yyjson_val *new, yyjson_val *errors,
     struct buf *text)
 {
 	yyjson_obj_iter there = yyjson_obj_iter_with(new);
-	yyjson_obj_iter it = yyjson_obj_iter_with(old);
-	yyjson_val *key;
+	yyjson_val *key, *was;
+	size_t i, n;
 
-	while ((key = yyjson_obj_iter_next(&it)) != NULL) {
+	yyjson_obj_foreach(old, i, n, key, was)
+	{
 		const char *name = yyjson_get_str(key);
 		size_t len = yyjson_get_len(key);
 
@@ -72,7 +73,7 @@ missing(struct diff *d, yyjson_val *old, yyjson_val *new, yyjson_val *errors,
 			buf_char(text, ',');
 		json_copy_string(text, name, len);
 		buf_char(text, ':');
-		json_copy(text, yyjson_obj_iter_get_val(key));
+		json_copy(text, was);
 		buf_char(text, '}');
 	}
 }

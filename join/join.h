@@ -2,11 +2,7 @@
 #define IDMESH_JOIN_H
 
 /*
- * join.h - what the files of join share.
- *
- * records come in, changes go out, and everything durable of idmesh lies
- * between: connector space, mesh, change log and checkpoints in one SQLite
- * file.  The tables are described in store_schema.c.
+ * join.h - what the files of join share: runs, flows, and what they apply.
  */
 
 #include <stdbool.h>

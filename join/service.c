@@ -173,8 +173,8 @@ on_work(void *arg)
 static int
 read_ask(const struct msg *m, struct ask *ask)
 {
-	yyjson_arr_iter it;
 	yyjson_val *v;
+	size_t i, n;
 
 	*ask = (struct ask){
 		.source = m->source,
@@ -185,8 +185,8 @@ read_ask(const struct msg *m, struct ask *ask)
 	    (strcmp(ask->mode, "auto") != 0 && strcmp(ask->mode, "full") != 0 &&
 		strcmp(ask->mode, "delta") != 0))
 		return -1;
-	it = yyjson_arr_iter_with(m->streams);
-	while ((v = yyjson_arr_iter_next(&it)) != NULL) {
+	yyjson_arr_foreach(m->streams, i, n, v)
+	{
 		if (yyjson_get_str(v) == NULL || ask->n == JOIN_STREAMS_MAX)
 			return -1;
 		ask->streams[ask->n++] = yyjson_get_str(v);
@@ -357,12 +357,15 @@ on_message(void *arg, short events)
 static void
 ask_for_gaps(struct service *v, int64_t now_ms)
 {
-	struct committer_stream *cs;
-
-	while ((cs = committer_gap(v->j->committer, now_ms)) != NULL) {
-		struct client *c = client_find(v, committer_source(cs));
+	for (;;) {
+		struct committer_stream *cs =
+		    committer_gap(v->j->committer, now_ms);
 		struct buf b = { 0 };
+		struct client *c;
 
+		if (cs == NULL)
+			return;
+		c = client_find(v, committer_source(cs));
 		if (c == NULL)
 			continue;
 		msg_short(&b, MSG_GAP, committer_source(cs), committer_name(cs),
