@@ -55,7 +55,7 @@ mapper_close(struct mapper *m)
 	m->rules = NULL;
 }
 
-void
+int
 mapper_reload(struct mapper *m)
 {
 	struct buf errors = { 0 };
@@ -66,11 +66,12 @@ mapper_reload(struct mapper *m)
 	if (fresh == NULL) {
 		log_error("%s: not taken, the rules %s stay in force", m->dir,
 		    rules_version(m->rules));
-		return;
+		return -1;
 	}
 	rules_free(m->rules);
 	m->rules = fresh;
 	log_info("%s: rules %s are in force", m->dir, rules_version(fresh));
+	return 0;
 }
 
 void
@@ -304,4 +305,18 @@ message_code(const struct why *why)
 {
 	return strcmp(why->code, "E_VERSION") == 0 ? EXIT_USAGE
 						   : EXIT_TEMPORARY;
+}
+
+enum exit_code
+mapper_line(struct mapper *m, const char *line, size_t len, int isolate,
+    struct buf *out, struct why *why)
+{
+	enum exit_code code;
+	struct msg msg;
+
+	if (msg_read(&msg, line, len, why) < 0)
+		return message_code(why);
+	code = mapper_page(m, &msg, isolate, out, why);
+	msg_free(&msg);
+	return code;
 }

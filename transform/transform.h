@@ -65,8 +65,8 @@ struct mapper {
 /* Loads the rules of dir; -1 after a line for each mistake. */
 int mapper_open(struct mapper *m, const char *dir);
 void mapper_close(struct mapper *m);
-/* The rules of the folder as they are now; on a mistake the old ones stay. */
-void mapper_reload(struct mapper *m);
+/* The rules of the folder as they are now; -1: a mistake, the old ones stay. */
+int mapper_reload(struct mapper *m);
 /* Logs how much was done. */
 void mapper_report(const struct mapper *m);
 
@@ -77,7 +77,7 @@ void mapper_report(const struct mapper *m);
  */
 enum exit_code mapper_page(struct mapper *m, const struct msg *page,
     int isolate, struct buf *out, struct why *why);
-/* Reads a line first; EXIT_USAGE also for a version that is not ours. */
+/* The same of a page's text; EXIT_USAGE also for a version not ours. */
 enum exit_code mapper_line(struct mapper *m, const char *line, size_t len,
     int isolate, struct buf *out, struct why *why);
 /* The exit code for a message that could not be read. */
