@@ -326,12 +326,12 @@ stop sim
 is 'SIGTERM: a clean end' "$status" 0
 
 # --- limits
-org limited --users 300 --groups 10 --edges 100 --limit /api/v1/users=5 --window 3
+org limited --users 300 --groups 10 --edges 100 --limit /api/v1/users=5 --window 5
 get '/api/v1/users?limit=1'
 is 'bucket: what the token sees' "$(header x-rate-limit-limit) $(header x-rate-limit-remaining)" '5 4'
 reset=$(header x-rate-limit-reset)
 ok 'bucket: Reset minus Date' test $((reset - $(date -d "$(header date)" +%s))) -ge 1 -a \
-	$((reset - $(date -d "$(header date)" +%s))) -le 3
+	$((reset - $(date -d "$(header date)" +%s))) -le 5
 get '/api/v1/users?limit=bad'
 is 'bucket: a 400 counts' "$code $(header x-rate-limit-remaining)" '400 3'
 get "/api/v1/users/$user/groups"
@@ -360,7 +360,7 @@ ok 'foreign clients drain a bucket' wait_for drained
 stop limited
 
 org busy --users 100 --groups 5 --edges 50 --tier unlimited --concurrency 4 \
-	--latency 400 --date-skew -3600 --join-links --page-max 10 \
+	--latency 800 --date-skew -3600 --join-links --page-max 10 \
 	--deny /api/v1/groups:E0000006 --deny /api/v1/org:E0000015
 for _ in 1 2 3 4 5 6 7; do
 	curl -s -o /dev/null -D - -H "Authorization: SSWS $TOKEN" \
