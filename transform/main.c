@@ -1,0 +1,84 @@
+/*
+ * main.c - transform: pages in, records out.
+ *
+ * Stage 2 of 4: <- fetch, -> join.  Maps and scopes records by the rules;
+ * holds nothing durable, touches no network but its ZeroMQ endpoints, and may
+ * be killed at any byte.
+ */
+
+#include <malloc.h>
+#include <signal.h>
+#include <string.h>
+
+#include "transform.h"
+
+#define KEEP_BYTES (64 << 20) /* of freed memory, for the next page */
+
+static const char *const synopsis =
+    "idmesh transform [--rules DIR] [-j N] < pages\n"
+    "idmesh transform [--rules DIR] [-j N] --jobs ENDPOINT... "
+    "--commit ENDPOINT\n"
+    "idmesh transform describe [--rules DIR]\n"
+    "idmesh transform check [--rules DIR]";
+
+static enum exit_code
+carry(struct mapper *m, const struct endpoints *e, size_t workers)
+{
+	if (e->commit != NULL)
+		return workers > 1 ? supervise_run(m, e, workers)
+				   : worker_run(m, e);
+	return workers > 1 ? dispatch_run(m, workers) : pipe_run(m);
+}
+
+static int
+transform(int argc, char **argv)
+{
+	struct endpoints e = { 0 };
+	const char *dir = NULL;
+	int64_t workers = 1;
+	const struct opt options[] = {
+		{ "rules", 'r', OPT_TEXT, &dir, "DIR",
+		    "folder of the rules ($IDMESH_RULES)", 0, 0 },
+		{ "workers", 'j', OPT_INT, &workers, "N",
+		    "processes that map (1)", 1, TRANSFORM_CHILDREN },
+		{ "jobs", 0, OPT_LIST, &e.jobs, "ENDPOINT",
+		    "take pages from a fetch; may be given again", 0, 0 },
+		{ "commit", 0, OPT_TEXT, &e.commit, "ENDPOINT",
+		    "send records to this join", 0, 0 },
+		{ 0 },
+	};
+	const struct opt_use use = {
+		.name = "idmesh transform",
+		.synopsis = synopsis,
+		.about = "Maps the records of an API to those of the mesh, by "
+			 "the rules.",
+		.options = options,
+		.see = "Manual: idmesh-transform(1), rules(7), message(5)",
+	};
+	enum exit_code code;
+	struct mapper m;
+
+	opt_parse(&use, &argc, argv);
+	if ((e.jobs.n > 0) != (e.commit != NULL))
+		opt_wrong(&use, "--jobs and --commit go together");
+	if (mapper_open(&m, rules_dir(dir)) < 0)
+		return EXIT_USAGE;
+	code = carry(&m, &e, (size_t)workers);
+	mapper_close(&m);
+	return code;
+}
+
+int
+main(int argc, char **argv)
+{
+	log_open("idmesh-transform");
+	signal(SIGPIPE, SIG_IGN);
+	/* Pages come and go all the time: their memory stays with us. */
+	mallopt(M_MMAP_THRESHOLD, KEEP_BYTES);
+	mallopt(M_TRIM_THRESHOLD, KEEP_BYTES);
+	if (argc > 1 && strcmp(argv[1], "check") == 0)
+		return check_main(argc - 1, argv + 1);
+	if (argc > 1 && strcmp(argv[1], "describe") == 0)
+		return describe_main(argc - 1, argv + 1);
+	return transform(argc, argv);
+}
