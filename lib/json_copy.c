@@ -30,7 +30,7 @@ json_fault_text(enum json_fault fault)
 }
 
 /* Copies len >= 8 bytes; the sum of their bits tells if all are ASCII. */
-static uint64_t
+static inline uint64_t
 copy_words(char *to, const char *from, size_t len)
 {
 	uint64_t x, y, bits = 0;
@@ -53,7 +53,7 @@ copy_words(char *to, const char *from, size_t len)
 	return bits | x;
 }
 
-static uint64_t
+static inline uint64_t
 copy_plain(char *to, const char *from, size_t len)
 {
 	uint32_t x, y;
@@ -75,16 +75,16 @@ copy_plain(char *to, const char *from, size_t len)
 	return bits;
 }
 
-/* A string that had no escape where it was read needs none here either. */
-static enum json_fault
+/*
+ * A string that had no escape where it was read needs none here either; the
+ * room is reserved.
+ */
+static inline enum json_fault
 copy_unescaped(struct buf *b, const char *s, size_t len)
 {
+	char *to = b->data + b->len;
 	uint64_t bits;
-	char *to;
 
-	if (b->cap - b->len < len + 3)
-		buf_reserve(b, len + 3);
-	to = b->data + b->len;
 	to[0] = '"';
 	bits = copy_plain(to + 1, s, len);
 	to[len + 1] = '"';
@@ -106,6 +106,34 @@ json_copy_string(struct buf *b, const char *s, size_t len)
 }
 
 static enum json_fault copy(struct buf *b, yyjson_val *v, int depth);
+
+/* In steps of 16, over the end: the room is there on both sides. */
+static inline void
+add_key(struct buf *b, const char *key, size_t len)
+{
+	char *to = b->data + b->len;
+
+	for (size_t i = 0; i < len; i += 16)
+		memcpy(to + i, key + i, 16);
+	b->len += len;
+}
+
+enum json_fault
+json_copy_member(struct buf *b, const char *key, size_t key_len, yyjson_val *v)
+{
+	const uint8_t noesc = YYJSON_TYPE_STR | YYJSON_SUBTYPE_NOESC;
+	size_t len = unsafe_yyjson_get_len(v);
+
+	if ((unsafe_yyjson_get_tag(v) & YYJSON_TAG_MASK) != noesc) {
+		buf_reserve(b, key_len + JSON_KEY_PAD);
+		add_key(b, key, key_len);
+		return copy(b, v, 0);
+	}
+	if (b->cap - b->len < key_len + len + JSON_KEY_PAD + 3)
+		buf_reserve(b, key_len + len + JSON_KEY_PAD + 3);
+	add_key(b, key, key_len);
+	return copy_unescaped(b, v->uni.str, len);
+}
 
 static enum json_fault
 copy_array(struct buf *b, yyjson_val *v, int depth)
@@ -173,8 +201,11 @@ copy(struct buf *b, yyjson_val *v, int depth)
 		return JSON_DEPTH;
 	switch (unsafe_yyjson_get_type(v)) {
 	case YYJSON_TYPE_STR:
-		if ((unsafe_yyjson_get_subtype(v) & YYJSON_SUBTYPE_NOESC) != 0)
+		if ((unsafe_yyjson_get_subtype(v) & YYJSON_SUBTYPE_NOESC) !=
+		    0) {
+			buf_reserve(b, len + 3);
 			return copy_unescaped(b, v->uni.str, len);
+		}
 		return json_copy_string(b, v->uni.str, len);
 	case YYJSON_TYPE_RAW:
 		buf_add(b, v->uni.str, len);

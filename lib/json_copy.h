@@ -17,6 +17,7 @@
 
 #include "buf.h"
 
+#define JSON_KEY_PAD 16
 #define JSON_DEPTH_MAX 64 /* arrays and objects inside of each other */
 
 /* Why a value is not passed on. */
@@ -34,6 +35,13 @@ const char *json_fault_text(enum json_fault fault);
 enum json_fault json_copy(struct buf *b, yyjson_val *v);
 /* Appends a string with its quotes. */
 enum json_fault json_copy_string(struct buf *b, const char *s, size_t len);
+
+/*
+ * Appends key and v; key is written as it stands and has JSON_KEY_PAD readable
+ * bytes behind its end.
+ */
+enum json_fault json_copy_member(
+    struct buf *b, const char *key, size_t key_len, yyjson_val *v);
 
 /* Equal bytes; keys are short, so no call. */
 static inline int

@@ -26,6 +26,7 @@
 #define OF_CONTEXT -2
 
 struct key {
+	uint64_t head, mask; /* the first 8 bytes, and which of them count */
 	char *text; /* owned */
 	size_t len;
 	int slot; /* -1: no rule asks for it */
@@ -50,6 +51,8 @@ struct slot {
 struct paths {
 	struct slot *slots; /* owned */
 	int n;
+	int *parents; /* owned; slots that have an object, ascending */
+	int nparents;
 	struct object *record, *context; /* owned */
 	yyjson_val **values, **base; /* owned; base holds the context's */
 };
@@ -104,6 +107,7 @@ paths_free(struct paths *p)
 	object_free(p->record);
 	object_free(p->context);
 	free(p->slots);
+	free(p->parents);
 	free(p->values);
 	free(p->base);
 	free(p);
@@ -137,6 +141,8 @@ add_key(struct object *o, const char *text, size_t len)
 
 	k->text = xstrndup(text, len);
 	k->len = len;
+	memcpy(&k->head, text, len < 8 ? len : 8);
+	memset(&k->mask, 0xff, len < 8 ? len : 8);
 	k->slot = -1;
 	k->place = -1;
 	k->next = *bucket;
@@ -172,18 +178,21 @@ unexpected(struct object *o, const char *text, size_t len, int at)
 	return k;
 }
 
-static struct key *
-expected(const struct object *o, const char *text, size_t len, int at)
+/*
+ * A key of a parsed document has 8 readable bytes: behind it come at least a
+ * quote, a colon, a value and a brace, and then yyjson's padding of 4.
+ */
+static int
+is_key(const struct key *k, const char *text, size_t len)
 {
-	int end = at + AHEAD < o->n ? at + AHEAD : o->n;
+	uint64_t head;
 
-	for (; at < end; at++) {
-		struct key *k = o->order[at];
-
-		if (k->len == len && json_same(k->text, text, len))
-			return k;
-	}
-	return NULL;
+	if (k->len != len)
+		return 0;
+	memcpy(&head, text, 8);
+	if (((head ^ k->head) & k->mask) != 0)
+		return 0;
+	return len <= 8 || json_same(k->text + 8, text + 8, len - 8);
 }
 
 static int
@@ -191,6 +200,19 @@ twice(struct why *why, const struct key *k)
 {
 	return why_set(why, "E_DUPLICATE", NULL,
 	    "the record has the key \"%.100s\" twice in one object", k->text);
+}
+
+/* The place in the order of the next known key, or -1. */
+static inline int
+expected(const struct object *o, const char *text, size_t len, int at)
+{
+	int end = at + AHEAD < o->n ? at + AHEAD : o->n;
+
+	for (; at < end; at++) {
+		if (is_key(o->order[at], text, len))
+			return at;
+	}
+	return -1;
 }
 
 static int
@@ -201,12 +223,17 @@ walk(struct object *o, yyjson_val *v, yyjson_val **values, struct why *why)
 
 	for (size_t left = unsafe_yyjson_get_len(v); left > 0; left--) {
 		size_t len = unsafe_yyjson_get_len(key);
-		struct key *k = expected(o, key->uni.str, len, at);
+		int found = expected(o, key->uni.str, len, at);
+		struct key *k;
 
-		if (k == NULL)
+		if (found >= 0) {
+			k = o->order[found];
+			at = found + 1;
+		} else {
 			k = unexpected(o, key->uni.str, len, at);
-		if (k != NULL && k->place >= 0)
-			at = k->place + 1;
+			if (k != NULL && k->place >= 0)
+				at = k->place + 1;
+		}
 		if (k != NULL && k->slot >= 0) {
 			if (values[k->slot] != NULL)
 				return twice(why, k);
@@ -253,6 +280,19 @@ add_slot(struct paths *p, struct object *parent, const char *path, size_t len,
 	return p->n++;
 }
 
+static void
+add_object(struct paths *p, int slot)
+{
+	int at = p->nparents++;
+
+	p->slots[slot].object = object_new(slot);
+	p->parents =
+	    xrealloc(p->parents, (size_t)p->nparents * sizeof(*p->parents));
+	for (; at > 0 && p->parents[at - 1] > slot; at--)
+		p->parents[at] = p->parents[at - 1];
+	p->parents[at] = slot;
+}
+
 int
 paths_add(struct paths *p, const char *path, struct why *why)
 {
@@ -281,7 +321,7 @@ paths_add(struct paths *p, const char *path, struct why *why)
 		if (path[len] == '\0')
 			return slot;
 		if (p->slots[slot].object == NULL)
-			p->slots[slot].object = object_new(slot);
+			add_object(p, slot);
 		parent = p->slots[slot].object;
 		name = len + 1;
 	}
@@ -291,13 +331,13 @@ paths_add(struct paths *p, const char *path, struct why *why)
 static int
 walk_slots(struct paths *p, int context, yyjson_val **values, struct why *why)
 {
-	for (int i = 0; i < p->n; i++) {
-		struct slot *s = &p->slots[i];
+	for (int i = 0; i < p->nparents; i++) {
+		yyjson_val *v = values[p->parents[i]];
+		struct slot *s = &p->slots[p->parents[i]];
 
-		if (s->object == NULL || s->context != context ||
-		    !yyjson_is_obj(values[i]))
+		if (s->context != context || !yyjson_is_obj(v))
 			continue;
-		if (walk(s->object, values[i], values, why) < 0)
+		if (walk(s->object, v, values, why) < 0)
 			return -1;
 	}
 	return 0;

@@ -5,10 +5,10 @@
  * keys, sources and attributes, with the nearest that is known.
  */
 
+#include "rules_impl.h"
+
 #include <stdlib.h>
 #include <string.h>
-
-#include "rules_impl.h"
 
 /* The statement that is looked at. */
 struct look {

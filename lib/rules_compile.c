@@ -6,12 +6,13 @@
  * are collected, with their line and the nearest known name.
  */
 
+#include "rules_impl.h"
+
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
 #include "mem.h"
-#include "rules_impl.h"
 
 #define NAME_MAX_LEN 128
 #define ARGS_MAX 64 /* of one combinator */
@@ -264,7 +265,6 @@ static void
 add_attr(struct rules *r, struct rules_map *m, const struct term_entry *e)
 {
 	struct rules_attr *a = &m->attrs[m->n];
-	struct buf key = { 0 };
 	char *owner;
 
 	if (check_name(r, m, e) < 0)
@@ -278,12 +278,6 @@ add_attr(struct rules *r, struct rules_map *m, const struct term_entry *e)
 	free(owner);
 	if (a->node == NULL)
 		return;
-	buf_char(&key, ',');
-	buf_json(&key, e->key, strlen(e->key));
-	buf_char(&key, ':');
-	a->key = load_copy(&r->load, key.data, key.len);
-	a->key_len = key.len;
-	buf_free(&key);
 	a->is_id = strcmp(a->name, "ExternalId") == 0 &&
 		   a->node->op == PLAN_PATH && strcmp(a->node->path, "id") == 0;
 	m->n++;
@@ -428,6 +422,36 @@ compile_quiet(struct rules *r, const struct statement *st)
 	}
 }
 
+/* The attributes as the inner loop wants them. */
+static void
+lay_out(struct rules *r, struct rules_map *m)
+{
+	struct arena *arena = &r->load.arena;
+	struct buf key = { 0 };
+
+	m->steps = arena_take(arena, (m->n + 1) * sizeof(*m->steps));
+	m->states = arena_take(arena, m->n + 1);
+	m->id_attr = -1;
+	for (size_t i = 0; i < m->n; i++) {
+		const struct rules_attr *a = &m->attrs[i];
+		struct rules_step *step = &m->steps[i];
+		int path = a->node->op == PLAN_PATH;
+
+		buf_clear(&key);
+		buf_char(&key, ',');
+		buf_json(&key, a->name, strlen(a->name));
+		buf_char(&key, ':');
+		step->key_len = (unsigned)key.len;
+		buf_add(&key, "                ", JSON_KEY_PAD);
+		step->key = load_copy(&r->load, key.data, key.len);
+		step->slot = path ? a->node->slot : -1;
+		step->cut = a->quiet || !path;
+		if (a->is_id)
+			m->id_attr = (int)i;
+	}
+	buf_free(&key);
+}
+
 void
 rules_compile(struct rules *r)
 {
@@ -448,8 +472,10 @@ rules_compile(struct rules *r)
 		else if (strcmp(st->noun, "map") != 0)
 			rules_check(r, st);
 	}
-	for (size_t i = 0; i < r->n; i++)
+	for (size_t i = 0; i < r->n; i++) {
 		rules_scope_default(r, &r->maps[i]);
+		lay_out(r, &r->maps[i]);
+	}
 	if (r->n == 0 && r->load.faults == 0)
 		load_error(&r->load, NULL, 0, "the rules hold no map");
 }

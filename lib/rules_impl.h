@@ -46,8 +46,6 @@ struct rules_scope {
 
 struct rules_attr {
 	const char *name;
-	const char *key; /* ,"name": */
-	size_t key_len;
 	const struct plan_node *node;
 	const char *file;
 	int line;
@@ -55,9 +53,16 @@ struct rules_attr {
 	int is_id; /* ExternalId = "id" */
 
 	/* Of the present record. */
-	int state; /* 0 not asked, 1 value, -1 failed */
 	struct value value;
 	const char *at, *message; /* why it failed, in the arena */
+};
+
+/* What the inner loop needs of an attribute, close together. */
+struct rules_step {
+	const char *key; /* ,"name": and JSON_KEY_PAD bytes more */
+	unsigned key_len;
+	int slot; /* of a path, -1: computed */
+	int cut; /* quiet or computed: the hashed text has a seam here */
 };
 
 struct rules_map {
@@ -67,6 +72,9 @@ struct rules_map {
 	int line;
 	struct plan plan;
 	struct rules_attr *attrs; /* in the load's arena */
+	struct rules_step *steps; /* one an attribute, same order */
+	signed char *states; /* 0 not asked, 1 value, -1 failed */
+	int id_attr; /* ExternalId = "id", or -1 */
 	size_t n;
 	int scoped; /* a scope statement was seen */
 	struct rules_scope scope;

@@ -6,6 +6,8 @@
  * no rules.
  */
 
+#include "rules_impl.h"
+
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -19,7 +21,6 @@
 #include <xxhash.h>
 
 #include "mem.h"
-#include "rules_impl.h"
 #include "rules_source.h"
 #include "utf8.h"
 

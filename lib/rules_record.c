@@ -6,13 +6,14 @@
  * computed is asked once, by a predicate or by the answer.
  */
 
+#include "rules_impl.h"
+
 #include <stdio.h>
 #include <string.h>
 
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
-#include "rules_impl.h"
 #include "utf8.h"
 
 #define HASH_DIGITS 32
@@ -152,8 +153,9 @@ make_id(struct rules *r, struct why *why)
 }
 
 static void
-keep_failure(struct rules *r, struct rules_attr *a, const struct why *why)
+keep_failure(struct rules *r, size_t i, const struct why *why)
 {
+	struct rules_attr *a = &r->map->attrs[i];
 	struct arena *arena = &r->map->plan.arena;
 	size_t at = strlen(why->at) + 1, text = strlen(why->text) + 1;
 	char *copy = arena_take(arena, at + text);
@@ -162,18 +164,16 @@ keep_failure(struct rules *r, struct rules_attr *a, const struct why *why)
 	memcpy(copy + at, why->text, text);
 	a->at = copy;
 	a->message = copy + at;
-	a->state = -1;
+	r->map->states[i] = -1;
 }
 
-/* The value under which the page's ExternalIdAttribute stands. */
-static yyjson_val *
-path_value(const struct rules *r, const struct rules_attr *a)
+/* Where a path's value is; ExternalIdAttribute may have moved it. */
+static int
+slot_of(const struct rules *r, size_t i)
 {
-	yyjson_val *const *values = paths_values(r->map->plan.paths);
-
-	if (a->is_id && r->external_slot >= 0)
-		return values[r->external_slot];
-	return values[a->node->slot];
+	if ((int)i == r->map->id_attr && r->external_slot >= 0)
+		return r->external_slot;
+	return r->map->steps[i].slot;
 }
 
 int
@@ -181,18 +181,20 @@ rules_attr_value(struct rules *r, size_t i, struct why *why)
 {
 	struct rules_attr *a = &r->map->attrs[i];
 	struct plan *plan = &r->map->plan;
+	int slot = slot_of(r, i);
 
-	if (a->state == 1)
+	if (r->map->states[i] > 0)
 		return 0;
-	if (a->state < 0)
+	if (r->map->states[i] < 0)
 		return why_set(why, "E_RULE", a->at, "%s", a->message);
-	if (a->node->op == PLAN_PATH) {
-		a->value = value_of(path_value(r, a), &plan->arena);
+	if (slot >= 0) {
+		a->value =
+		    value_of(paths_values(plan->paths)[slot], &plan->arena);
 	} else if (plan_eval(plan, a->node, &a->value, why) < 0) {
-		keep_failure(r, a, why);
+		keep_failure(r, i, why);
 		return -1;
 	}
-	a->state = 1;
+	r->map->states[i] = 1;
 	return 0;
 }
 
@@ -208,10 +210,13 @@ fault_why(const struct rules_attr *a, enum json_fault fault, struct why *why)
 
 /* The attribute stays out; its name with a mark goes into the hash. */
 static void
-add_failure(struct rules *r, const struct rules_attr *a)
+add_failure(struct rules *r, size_t i)
 {
+	const struct rules_attr *a = &r->map->attrs[i];
+	const struct rules_step *step = &r->map->steps[i];
+
 	if (!a->quiet) {
-		buf_add(&r->hashed, a->key, a->key_len);
+		buf_add(&r->hashed, step->key, step->key_len);
 		buf_char(&r->hashed, '!');
 	}
 	buf_str(&r->errors, r->errors.len == 0 ? ",\"errors\":{" : ",");
@@ -235,12 +240,12 @@ add_computed(struct rules *r, size_t i, struct buf *out, struct why *why)
 	if (rules_attr_value(r, i, why) < 0) {
 		if (strcmp(why->code, "E_UTF8") == 0)
 			return JSON_UTF8;
-		add_failure(r, a);
+		add_failure(r, i);
 		return JSON_FINE;
 	}
 	if (a->value.kind == VALUE_ABSENT)
 		return JSON_FINE;
-	buf_add(out, a->key, a->key_len);
+	buf_add(out, r->map->steps[i].key, r->map->steps[i].key_len);
 	return value_write(out, &a->value);
 }
 
@@ -252,33 +257,52 @@ hash_until(struct rules *r, const struct buf *out, size_t *done)
 	*done = out->len;
 }
 
+/* An attribute that is quiet or computed. */
+static enum json_fault
+add_seam(
+    struct rules *r, size_t i, struct buf *out, size_t *done, struct why *why)
+{
+	const struct rules_step *step = &r->map->steps[i];
+	enum json_fault fault = JSON_FINE;
+	yyjson_val *v;
+
+	hash_until(r, out, done);
+	if (step->slot < 0) {
+		fault = add_computed(r, i, out, why);
+	} else {
+		v = paths_values(r->map->plan.paths)[slot_of(r, i)];
+		if (v != NULL)
+			fault =
+			    json_copy_member(out, step->key, step->key_len, v);
+	}
+	if (r->map->attrs[i].quiet)
+		*done = out->len;
+	return fault;
+}
+
 static int
 add_attrs(struct rules *r, struct buf *out, struct why *why)
 {
+	struct rules_map *m = r->map;
+	yyjson_val *const *values = paths_values(m->plan.paths);
 	size_t done = out->len;
 
-	for (size_t i = 0; i < r->map->n; i++) {
-		const struct rules_attr *a = &r->map->attrs[i];
+	for (size_t i = 0; i < m->n; i++) {
+		const struct rules_step *step = &m->steps[i];
 		enum json_fault fault = JSON_FINE;
+		yyjson_val *v = NULL;
 
-		if (a->quiet || a->node->op != PLAN_PATH)
-			hash_until(r, out, &done);
-		if (a->node->op != PLAN_PATH) {
-			fault = add_computed(r, i, out, why);
-		} else {
-			yyjson_val *v = path_value(r, a);
-
-			if (v == NULL)
-				continue;
-			buf_add(out, a->key, a->key_len);
-			fault = json_copy(out, v);
-		}
+		if (step->cut)
+			fault = add_seam(r, i, out, &done, why);
+		else
+			v = values[slot_of(r, i)];
+		if (v != NULL)
+			fault =
+			    json_copy_member(out, step->key, step->key_len, v);
 		if (r->no_memory)
 			return -1;
 		if (fault != JSON_FINE)
-			return fault_why(a, fault, why);
-		if (a->quiet)
-			done = out->len;
+			return fault_why(&m->attrs[i], fault, why);
 	}
 	hash_until(r, out, &done);
 	return 0;
@@ -289,13 +313,15 @@ static void
 put_hash(char *to, const struct buf *text)
 {
 	static const char hex[] = "0123456789abcdef";
-	XXH128_canonical_t digest;
+	XXH128_hash_t hash =
+	    XXH3_128bits(text->len > 0 ? text->data : "", text->len);
+	uint64_t half = hash.low64;
 
-	XXH128_canonicalFromHash(&digest,
-	    XXH3_128bits(text->data != NULL ? text->data : "", text->len));
-	for (size_t i = 0; i < sizeof(digest.digest); i++) {
-		*to++ = hex[digest.digest[i] >> 4];
-		*to++ = hex[digest.digest[i] & 15];
+	for (int i = HASH_DIGITS - 1; i >= 0; i--) {
+		if (i == HASH_DIGITS / 2 - 1)
+			half = hash.high64;
+		to[i] = hex[half & 15];
+		half >>= 4;
 	}
 }
 
@@ -319,27 +345,26 @@ insert_errors(struct rules *r, struct buf *out, size_t at)
 static int
 put(struct rules *r, struct buf *out, struct why *why)
 {
-	size_t hash, attrs, first;
+	static const char head[] =
+	    ",\"op\":\"put\",\"hash\":\"00000000000000000000000000000000\""
+	    ",\"attrs\":";
+	const size_t open = strlen(",\"attrs\":");
+	size_t first;
 
-	buf_clear(&r->hashed);
-	buf_clear(&r->errors);
-	buf_str(out, ",\"op\":\"put\",\"hash\":\"");
-	hash = out->len;
-	buf_reserve(out, HASH_DIGITS);
-	out->len += HASH_DIGITS;
-	buf_char(out, '"');
-	attrs = out->len;
-	buf_str(out, ",\"attrs\":");
+	r->hashed.len = r->errors.len = 0;
+	buf_reserve(out, sizeof(head));
+	memcpy(out->data + out->len, head, sizeof(head));
+	out->len += sizeof(head) - 1;
 	first = out->len;
 	if (add_attrs(r, out, why) < 0)
 		return -1;
-	put_hash(out->data + hash, &r->hashed);
+	put_hash(out->data + first - open - 1 - HASH_DIGITS, &r->hashed);
 	if (out->len == first)
 		buf_char(out, '{');
 	else
 		out->data[first] = '{';
-	buf_str(out, "}}");
-	insert_errors(r, out, attrs);
+	buf_add(out, "}}", 2);
+	insert_errors(r, out, first - open);
 	return 0;
 }
 
@@ -367,6 +392,19 @@ judge(struct rules *r, yyjson_val *record, struct buf *out, struct why *why)
 	return put(r, out, why) < 0 ? RULES_BAD : RULES_PUT;
 }
 
+/* One path that is a string needs no second look. */
+static enum json_fault
+write_id(struct rules *r, struct buf *out)
+{
+	static const char open[] = "{\"id\":\0                ";
+	yyjson_val *v = paths_values(r->map->plan.paths)[r->key_slots[0]];
+
+	if (r->nkeys == 1 && yyjson_is_str(v))
+		return json_copy_member(out, open, strlen(open), v);
+	buf_str(out, open);
+	return json_copy_string(out, r->id.data, r->id.len);
+}
+
 static enum rules_result
 map_record(
     struct rules *r, yyjson_val *record, struct buf *out, struct why *why)
@@ -374,12 +412,11 @@ map_record(
 	struct rules_map *m = r->map;
 
 	arena_reset(&m->plan.arena);
-	for (size_t i = 0; i < m->n; i++)
-		m->attrs[i].state = 0;
+	memset(m->states, 0, m->n);
 	r->no_memory = 0;
-	lua_host_record(r->host, record);
-	buf_str(out, "{\"id\":");
-	if (json_copy_string(out, r->id.data, r->id.len) != JSON_FINE) {
+	if (r->nowners > 0)
+		lua_host_record(r->host, record);
+	if (write_id(r, out) != JSON_FINE) {
 		why_set(why, "E_UTF8", NULL, "the id is not UTF-8");
 		return RULES_BAD;
 	}

@@ -6,10 +6,10 @@
  * the attributes after mapping.
  */
 
+#include "rules_impl.h"
+
 #include <stdio.h>
 #include <string.h>
-
-#include "rules_impl.h"
 
 static const char *const scope_keys[] = { "search", "keep", "drop", "deleted" };
 
@@ -321,12 +321,35 @@ ask_function(struct rules *r, const struct plan_node *n, struct why *why)
 	    "a predicate returns true or false, not %s", value_kind_name(&v));
 }
 
+/* status == "ACTIVE", the most frequent test: 1, 0, or -1 for the long way. */
+static int
+match_word(struct rules *r, const struct rules_item *item)
+{
+	const struct value *want = &item->test.values[0];
+	yyjson_val *v;
+
+	if (item->test.op != TEST_IS || item->test.n != 1 ||
+	    want->kind != VALUE_STRING || item->node->op != PLAN_PATH ||
+	    (item->attr >= 0 && item->attr == r->map->id_attr))
+		return -1;
+	v = paths_values(r->map->plan.paths)[item->node->slot];
+	if (v == NULL)
+		return 0;
+	if (!yyjson_is_str(v))
+		return -1;
+	return unsafe_yyjson_get_len(v) == want->len &&
+	       memcmp(v->uni.str, want->text, want->len) == 0;
+}
+
 static int
 match_item(struct rules *r, const struct rules_item *item, struct why *why)
 {
 	struct plan *plan = &r->map->plan;
+	int word = match_word(r, item);
 	struct value v;
 
+	if (word >= 0)
+		return word;
 	if (item->attr < 0) {
 		if (plan_eval(plan, item->node, &v, why) < 0)
 			return -1;
