@@ -37,7 +37,7 @@ setting() {
 
 # The pipe of the README, in a folder that setting() made.
 pipeline() {
-	cd "$DIR/$1"
+	cd "$DIR/$1" || return
 	"$IDMESH" fetch okta.json \
 		--resume <("$IDMESH" join begin --db state.db okta:contoso) |
 		"$IDMESH" transform |
@@ -46,7 +46,7 @@ pipeline() {
 		"$IDMESH" sink sqlite:mesh.db
 }
 export -f pipeline
-export IDMESH
+export IDMESH DIR
 
 # rows FILE.db: users, groups, memberships.
 rows() {
@@ -115,9 +115,9 @@ nothing_changed() {
 	measured again "$IDMESH" run "$DIR/set/idmesh.json" --mode full
 	objects=$(rows "$DIR/set/mesh.db" | awk -F'|' '{ print $1 + $2 + $3 }')
 	title 'a full pass in which nothing changed'
-	printf "  %-34s %7.1f s, %'.0f objects/s, %s of the first import\n" \
+	printf '  %-34s %7.1f s, %s objects/s, %s of the first import\n' \
 		'idmesh run --mode full' "$(of again .seconds)" \
-		"$(calc "print $objects / $(of again .seconds)")" \
+		"$(thousands "$(calc "print $objects / $(of again .seconds)")")" \
 		"$(ratio "$(of again .seconds)" "$(of set .seconds)")"
 }
 

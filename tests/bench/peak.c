@@ -54,24 +54,41 @@ note(const char *name, long kb)
 		programs[i].kb = kb;
 }
 
-/* The name and the high-water mark of one process; a zombie has no mark. */
+/* The file name of its program; a zombie has none. */
+static int
+name_of(pid_t pid, char *name, size_t size)
+{
+	char path[64], exe[1024];
+	const char *slash;
+	ssize_t n;
+
+	snprintf(path, sizeof(path), "/proc/%d/exe", (int)pid);
+	n = readlink(path, exe, sizeof(exe) - 1);
+	if (n <= 0)
+		return -1;
+	exe[n] = '\0';
+	slash = strrchr(exe, '/');
+	snprintf(name, size, "%s", slash != NULL ? slash + 1 : exe);
+	return 0;
+}
+
+/* The high-water mark of one process. */
 static void
 look_at(pid_t pid)
 {
-	char path[64], line[256], name[32] = "";
+	char path[64], line[256], name[sizeof(programs[0].name)];
 	long kb = 0;
 	FILE *f;
 
+	if (name_of(pid, name, sizeof(name)) < 0)
+		return;
 	snprintf(path, sizeof(path), "/proc/%d/status", (int)pid);
 	f = fopen(path, "r");
 	if (f == NULL)
 		return;
-	while (fgets(line, sizeof(line), f) != NULL) {
-		if (sscanf(line, "Name: %31[^\n]", name) == 1)
-			continue;
+	while (fgets(line, sizeof(line), f) != NULL)
 		if (sscanf(line, "VmHWM: %ld", &kb) == 1)
 			break;
-	}
 	fclose(f);
 	if (kb > 0)
 		note(name, kb);

@@ -7,7 +7,7 @@ PAGE=200
 # The users of an org, as pages for idmesh, as arrays for jq, one a line for
 # Miller, and of each a tenth for those who are slow.
 make_pages() {
-	[ -s "$DIR/pages.$USERS" ] && return
+	[ "$DIR/pages.$USERS" -nt "$BUILD/orgsim" ] && return
 	# One user in twenty is deprovisioned, and no list shows those.
 	start_org $((USERS * 106 / 100)) 3 10
 	rm -f "$DIR"/users "$DIR"/arrays "$DIR"/pages*
@@ -31,14 +31,19 @@ make_pages() {
 	head -n $((USERS / 10 / PAGE)) "$DIR/arrays" >"$DIR/arrays.tenth"
 }
 
+quietly() {
+	bash -o pipefail -c "$1" >/dev/null 2>"$DIR/log" ||
+		die "failed: $1: $(tail -n 5 "$DIR/log")"
+}
+
 # seconds_of COMMAND: of the faster of two runs.
 seconds_of() {
 	local before a b
 	before=$EPOCHREALTIME
-	bash -o pipefail -c "$1" >/dev/null || die "failed: $1"
+	quietly "$1"
 	a=$(calc "print $EPOCHREALTIME - $before")
 	before=$EPOCHREALTIME
-	bash -o pipefail -c "$1" >/dev/null || die "failed: $1"
+	quietly "$1"
 	b=$(calc "print $EPOCHREALTIME - $before")
 	calc "print ($a < $b ? $a : $b)"
 }
@@ -69,7 +74,7 @@ export DIR
 row() {
 	local rate
 	rate=$(calc "print $2 / $3")
-	printf "  %-34s %'10.0f  %-8s %s\n" "$1" "$rate" \
+	printf '  %-34s %10s  %-8s %s\n' "$1" "$(thousands "$rate")" \
 		"$(ratio "$rate" "$base")" "${4:-}"
 }
 
