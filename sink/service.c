@@ -43,7 +43,7 @@ struct service {
 	char *instance; /* of join; owned, NULL before the first hello */
 	char *store; /* of join; owned */
 	int64_t epoch;
-	int64_t acked, acked_run;
+	int64_t rebuilt_run, rebuilt_seq; /* the last rebuild that was whole */
 	enum exit_code code;
 };
 
@@ -74,24 +74,27 @@ stream(const struct service *v)
 }
 
 static void
-send_short(struct service *v, enum msg_kind kind, int64_t seq)
+send_short(struct service *v, enum msg_kind kind, int64_t run, int64_t seq)
 {
 	struct buf b = { 0 };
 
-	msg_short(&b, kind, v->store, SINK_STREAM, committer_run(stream(v)),
-	    v->epoch, seq);
+	msg_short(&b, kind, v->store, SINK_STREAM, run, v->epoch, seq);
 	send_join(v, &b);
 }
 
 static void
 send_ack(struct service *v)
 {
-	if (stream(v) != NULL)
-		send_short(v, MSG_ACK, committer_seq(stream(v)));
+	struct committer_stream *s = stream(v);
+
+	if (s != NULL)
+		send_short(v, MSG_ACK, committer_run(s), committer_seq(s));
 }
 
+/* Tells a join that it has no say here (any more). */
 static void
-send_fenced(struct service *v, const char *source, const char *why)
+send_fenced(struct service *v, const struct bus_peer *to, const char *source,
+    const char *why)
 {
 	struct buf b = { 0 };
 
@@ -99,7 +102,9 @@ send_fenced(struct service *v, const char *source, const char *why)
 	msg_address(&b, source, SINK_STREAM, 0, v->epoch);
 	msg_str(&b, MSG_WHY, why);
 	msg_close(&b);
-	send_join(v, &b);
+	/* A join that is gone needs no answer. */
+	(void)bus_send(v->socket, to, b.data, b.len);
+	buf_free(&b);
 }
 
 static void
@@ -199,10 +204,11 @@ take_hello(struct service *v, const struct msg *m, const struct bus_peer *from)
 		v->instance = xstrdup(m->instance);
 		v->store = xstrdup(m->source);
 		v->epoch++;
+		v->rebuilt_run = 0;
 		v->sink->run = 0;
 		code = sink_welcome(v->sink, m->source, m->seq, &why);
 		if (code != EXIT_DONE) {
-			send_fenced(v, m->source, why.text);
+			send_fenced(v, from, m->source, why.text);
 			stop(v, code, &why);
 			return;
 		}
@@ -220,6 +226,7 @@ drain(struct service *v)
 
 	while ((m = committer_next(v->committer, &of)) != NULL) {
 		bool end = m->kind == MSG_END;
+		int64_t run = m->run, seq = m->seq;
 		enum exit_code code;
 		struct why why;
 
@@ -233,8 +240,11 @@ drain(struct service *v)
 		    commit(v) < 0)
 			return;
 		/* Behind a rebuild the numbers are those of the log again. */
-		if (end && v->sink->run == 0)
+		if (end && v->sink->run == 0) {
+			v->rebuilt_run = run;
+			v->rebuilt_seq = seq;
 			await_delta(v);
+		}
 	}
 	schedule(v);
 }
@@ -246,13 +256,39 @@ begins_rebuild(const struct service *v, const struct msg *m)
 	struct committer_stream *s = stream(v);
 
 	return s != NULL && m->run != 0 && m->epoch == v->epoch &&
-	       m->run != committer_run(s) &&
+	       m->run != committer_run(s) && m->run != v->rebuilt_run &&
 	       (m->first > 0 ? m->first : m->seq) == 1;
 }
 
+/* Dropped: its epoch or run is not the present one.  Whose is it? */
 static void
-take_change(struct service *v, struct msg *m)
+take_fenced(struct service *v, const struct msg *m, const struct bus_peer *from)
 {
+	bool ours = from->len == v->join.len &&
+		    memcmp(from->id, v->join.id, from->len) == 0;
+
+	if (m->epoch == v->epoch && m->run == v->rebuilt_run)
+		/* The ack of its end was lost. */
+		send_short(v, MSG_ACK, v->rebuilt_run, v->rebuilt_seq);
+	else if (m->epoch != v->epoch && !ours)
+		send_fenced(v, from, m->source, "another join took over");
+}
+
+static void
+take_change(struct service *v, struct msg *m, const struct bus_peer *from)
+{
+	if (stream(v) == NULL) {
+		/* We restarted: join says hello when it misses our beats. */
+		log_debug("%s: change %lld of store %s came before its hello",
+		    v->sink->name, (long long)m->seq, m->source);
+		return;
+	}
+	if (m->epoch != v->epoch || strcmp(m->source, v->store) != 0) {
+		take_fenced(v, m, from);
+		return;
+	}
+	/* After a reconnect the same join has another address. */
+	v->join = *from;
 	if (begins_rebuild(v, m)) {
 		if (commit(v) < 0)
 			return;
@@ -264,19 +300,17 @@ take_change(struct service *v, struct msg *m)
 		drain(v);
 		break;
 	case COMMITTER_DUPLICATE:
-		/* An ack was lost. */
+		/* An ack was lost, unless it is still to come. */
 		if (!v->sink->batch)
 			send_ack(v);
 		break;
 	case COMMITTER_FENCED:
-		if (m->epoch != v->epoch)
-			send_fenced(v, m->source, "another join took over");
+		take_fenced(v, m, from);
 		break;
 	case COMMITTER_UNKNOWN:
 	case COMMITTER_BEYOND:
-		log_warn("%s: change %lld of store %s came before its hello "
-			 "and was dropped",
-		    v->sink->name, (long long)m->seq, m->source);
+		log_warn("%s: message %lld of stream %s is not of the mesh",
+		    v->sink->name, (long long)m->seq, m->stream);
 		break;
 	}
 }
@@ -307,7 +341,7 @@ take(struct service *v, struct msg *m, const struct bus_peer *from)
 		break;
 	case MSG_CHANGE:
 	case MSG_END:
-		take_change(v, m);
+		take_change(v, m, from);
 		break;
 	case MSG_BEAT:
 		break;
@@ -350,7 +384,8 @@ on_beat(void *arg)
 	struct buf b = { 0 };
 
 	if (gap != NULL)
-		send_short(v, MSG_GAP, committer_seq(gap) + 1);
+		send_short(
+		    v, MSG_GAP, committer_run(gap), committer_seq(gap) + 1);
 	msg_open(&b, MSG_BEAT);
 	msg_str(&b, MSG_INSTANCE, bus_instance());
 	msg_close(&b);
