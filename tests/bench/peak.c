@@ -68,7 +68,7 @@ name_of(pid_t pid, char *name, size_t size)
 		return -1;
 	exe[n] = '\0';
 	slash = strrchr(exe, '/');
-	snprintf(name, size, "%s", slash != NULL ? slash + 1 : exe);
+	snprintf(name, size, "%.31s", slash != NULL ? slash + 1 : exe);
 	return 0;
 }
 
