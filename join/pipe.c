@@ -134,33 +134,32 @@ commit(struct pipe *p)
 static int
 offer(struct pipe *p, struct msg *m)
 {
-	const char *source = m->source, *stream = m->stream;
-	int64_t seq = m->seq;
+	const char *wrong = NULL;
 
-	if (flow_find(p->j, source, stream) == NULL && flow_open(p->j, m) != 0)
+	if (flow_find(p->j, m->source, m->stream) == NULL &&
+	    flow_open(p->j, m) != 0) {
+		msg_free(m);
 		return EXIT_TEMPORARY;
+	}
 	p->bytes += m->len;
 	p->pages++;
 	switch (committer_offer(p->j->committer, m, clock_ms())) {
 	case COMMITTER_TAKEN:
-		return EXIT_DONE;
 	case COMMITTER_DUPLICATE:
 		break;
 	case COMMITTER_UNKNOWN:
 	case COMMITTER_FENCED:
-		log_error("%s %s: message %lld is of another run or epoch",
-		    source, stream, (long long)seq);
-		msg_free(m);
-		return EXIT_TEMPORARY;
+		wrong = "is of another run or epoch";
+		break;
 	case COMMITTER_BEYOND:
-		log_error("%s %s: message %lld came, but one far before it "
-			  "never did",
-		    source, stream, (long long)seq);
-		msg_free(m);
-		return EXIT_TEMPORARY;
+		wrong = "came, but one far before it never did";
+		break;
 	}
+	if (wrong != NULL)
+		log_error("%s %s: message %lld %s", m->source, m->stream,
+		    (long long)m->seq, wrong);
 	msg_free(m);
-	return EXIT_DONE;
+	return wrong != NULL ? EXIT_TEMPORARY : EXIT_DONE;
 }
 
 static int

@@ -90,22 +90,25 @@ move_marks(struct store *s, int64_t run, const struct tally *t, bool all_known)
 	    group[0] != '\0' ? group : g);
 }
 
-/* A run that was asked for knows its streams from its beginning. */
+/* A run that was asked for knows its streams from its beginning, and one that
+ * was closed before (held, then approved) has them all. */
 static bool
-was_asked(struct store *s, int64_t run)
+streams_known(struct store *s, int64_t run)
 {
 	sqlite3_stmt *st = store_ask(s,
-	    "SELECT 1 FROM run WHERE pk = ? AND asked IS NOT NULL", "i", run);
-	bool asked = store_row(s, st);
+	    "SELECT 1 FROM run WHERE pk = ?"
+	    " AND (asked IS NOT NULL OR state <> 'running')",
+	    "i", run);
+	bool known = store_row(s, st);
 
 	store_end(st);
-	return asked;
+	return known;
 }
 
 void
 run_settle(struct store *s, int64_t run, bool closing)
 {
-	bool all_known = closing || was_asked(s, run);
+	bool all_known = closing || streams_known(s, run);
 	char at[CLOCK_TEXT];
 	struct tally t = { 0 };
 	const char *state = "done";
