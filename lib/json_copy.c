@@ -94,9 +94,48 @@ copy_unescaped(struct buf *b, const char *s, size_t len)
 	return JSON_FINE;
 }
 
+#define ONES 0x0101010101010101u
+
+/* Bytes below n (at most 0x80) have their high bit set in the result. */
+static inline uint64_t
+below(uint64_t x, unsigned n)
+{
+	return (x - ONES * n) & ~x & HIGH_BITS;
+}
+
+static inline uint64_t
+odd_bytes(uint64_t x)
+{
+	return (x & HIGH_BITS) | below(x, ' ') | below(x ^ ONES * '"', 1) |
+	       below(x ^ ONES * '\\', 1);
+}
+
+/* ASCII without anything that JSON escapes. */
+static int
+is_plain(const char *s, size_t len)
+{
+	uint64_t x = ONES * ' ', odd = 0;
+
+	if (len < 8) {
+		for (size_t i = 0; i < len; i++)
+			x = x << 8 | (unsigned char)s[i];
+		return odd_bytes(x) == 0;
+	}
+	for (size_t i = 0; i + 8 <= len; i += 8) {
+		memcpy(&x, s + i, 8);
+		odd |= odd_bytes(x);
+	}
+	memcpy(&x, s + len - 8, 8);
+	return (odd | odd_bytes(x)) == 0;
+}
+
 enum json_fault
 json_copy_string(struct buf *b, const char *s, size_t len)
 {
+	if (is_plain(s, len)) {
+		buf_reserve(b, len + 3);
+		return copy_unescaped(b, s, len);
+	}
 	if (memchr(s, 0, len) != NULL)
 		return JSON_NUL;
 	if (!utf8_valid(s, len))

@@ -33,10 +33,18 @@ struct lua_place {
 	int off; /* stopped by the deadline on this page */
 };
 
+#define LUA_ASKED 64 /* a power of two */
+
+/* Which slot a key had; only a hint, paths_is() knows. */
+struct lua_asked {
+	const char *key;
+	int parent, slot;
+};
+
 struct lua_host {
 	lua_State *L; /* owned */
 	struct lua_limits limits;
-	size_t used; /* bytes of the state */
+	size_t used, live; /* bytes of the state; of its last collection */
 	struct lua_file *files; /* owned */
 	size_t nfiles;
 	struct lua_place *places; /* owned, one a function */
@@ -44,6 +52,8 @@ struct lua_host {
 	struct load *load; /* borrowed; NULL when sealed */
 
 	yyjson_val *record; /* borrowed */
+	struct paths *paths; /* borrowed: of the record's map */
+	struct lua_asked asked[LUA_ASKED];
 	uint64_t generation; /* counts records: older proxies are stale */
 	int rooted; /* the root proxy of this record is there */
 	char now[64];
@@ -89,8 +99,8 @@ extern const luaL_Reg lua_json_helpers[];
 void lua_json_open(lua_State *L);
 void lua_json_push_null(lua_State *L);
 int lua_json_is_null(lua_State *L, int at);
-/* Pushes a value of the record: scalars as such, the rest as a proxy. */
-void lua_json_push(lua_State *L, yyjson_val *v);
+/* Pushes the record itself. */
+void lua_json_push_record(lua_State *L);
 /* The record's value behind a proxy, the text of a long number; or NULL. */
 yyjson_val *lua_json_node(lua_State *L, int at);
 const char *lua_json_digits(lua_State *L, int at, size_t *len);

@@ -17,11 +17,12 @@
 #include "mem.h"
 
 #define STRIKES_MAX 3 /* functions stopped on one page; then all rest */
+#define GARBAGE (512 << 10) /* bytes that may wait for a collection */
 #define GRACE_S 1 /* processor seconds a C function may go on for */
 #define DEADLINE_SIGNAL (SIGRTMIN + 6)
 
-/* Where the root proxy is kept: any address will do as a key. */
-static const char key_functions, key_root, key_env;
+/* Keys of the registry: any address will do. */
+static const char key_functions, key_env;
 
 /* The host whose page runs; for the signal handler. */
 static struct lua_host *volatile armed;
@@ -127,18 +128,27 @@ disarm(struct lua_host *h)
 	lua_sethook(h->L, NULL, 0, 0);
 }
 
-/* Runs f in protected mode with the deadline's hook in force. */
-static int protected(struct lua_host *h, lua_CFunction f)
+/* Calls what lies on the stack, with the deadline's hook in force. */
+static int
+guarded(struct lua_host *h, int nargs, int nresults)
 {
 	int status;
 
-	lua_pushcfunction(h->L, f);
 	h->in_call = 1;
 	if (h->fired)
 		lua_sethook(h->L, stop, LUA_MASKCALL | LUA_MASKCOUNT, 1);
-	status = lua_pcall(h->L, 0, 0, 0);
+	status = lua_pcall(h->L, nargs, nresults, 0);
 	h->in_call = 0;
 	return status;
+}
+
+/* The same for a C function, below its arguments. */
+static int protected(
+    struct lua_host *h, lua_CFunction f, int nargs, int nresults)
+{
+	lua_pushcfunction(h->L, f);
+	lua_insert(h->L, -nargs - 1);
+	return guarded(h, nargs, nresults);
 }
 
 static int
@@ -162,9 +172,12 @@ new_state(struct lua_host *h)
 	*(struct lua_host **)lua_getextraspace(h->L) = h;
 	h->functions = 0;
 	h->rooted = 0;
-	if (protected(h, open_state) != LUA_OK)
+	if (protected(h, open_state, 0, 0) != LUA_OK)
 		return -1;
-	lua_gc(h->L, LUA_GCGEN, 0, 0);
+	/* Garbage waits for the end of a page; the cap still collects. */
+	lua_gc(h->L, LUA_GCSTOP);
+	lua_gc(h->L, LUA_GCCOLLECT);
+	h->live = h->used;
 	return 0;
 }
 
@@ -233,7 +246,7 @@ run_last(struct lua_host *h, struct load *l)
 
 	h->load = l;
 	arm(h);
-	status = protected(h, run_file);
+	status = protected(h, run_file, 0, 0);
 	disarm(h);
 	if (status == LUA_OK)
 		return 0;
@@ -347,7 +360,7 @@ lua_host_page_begin(struct lua_host *h, const char *now)
 	for (int i = 0; i < h->functions; i++)
 		h->places[i].off = 0;
 	h->strikes = h->logged = 0;
-	if (protected(h, set_now) != LUA_OK)
+	if (protected(h, set_now, 0, 0) != LUA_OK)
 		lua_settop(h->L, 0);
 	arm(h);
 }
@@ -361,43 +374,73 @@ lua_host_page_end(struct lua_host *h)
 	h->record = NULL;
 	h->generation++;
 	h->rooted = 0;
-	if (h->used > h->limits.memory / 2)
-		lua_gc(h->L, LUA_GCCOLLECT, 0);
+	lua_settop(h->L, 0);
+	if (h->used < h->live + GARBAGE)
+		return;
+	lua_gc(h->L, LUA_GCCOLLECT);
+	h->live = h->used;
 }
 
 void
-lua_host_record(struct lua_host *h, yyjson_val *record)
+lua_host_record(struct lua_host *h, yyjson_val *record, struct paths *paths)
 {
 	h->record = record;
+	h->paths = paths;
 	h->generation++;
 	h->rooted = 0;
 }
 
-/* One userdata a record, whatever the number of its functions. */
-static void
-push_root(lua_State *L, struct lua_host *h)
+/* Between calls the stack holds the functions and the record's proxy. */
+static int
+push_ground(lua_State *L)
 {
-	if (h->rooted) {
-		lua_rawgetp(L, LUA_REGISTRYINDEX, &key_root);
-		return;
-	}
-	lua_json_push(L, h->record);
-	lua_pushvalue(L, -1);
-	lua_rawsetp(L, LUA_REGISTRYINDEX, &key_root);
-	h->rooted = 1;
+	lua_rawgetp(L, LUA_REGISTRYINDEX, &key_functions);
+	lua_json_push_record(L);
+	return 2;
 }
 
+/* Upvalue-free: what the function left is handed over as an argument. */
 static int
-call_function(lua_State *L)
+convert_result(lua_State *L)
 {
 	struct lua_host *h = lua_api_host(L);
 
-	lua_rawgetp(L, LUA_REGISTRYINDEX, &key_functions);
-	lua_rawgeti(L, -1, h->function + 1);
-	push_root(L, h);
-	lua_call(L, 1, 1);
-	lua_json_value(L, -1, h->arena, h->out);
+	lua_json_value(L, 1, h->arena, h->out);
 	return 0;
+}
+
+/*
+ * The function itself, then its value.  Nothing between the protected calls
+ * allocates in Lua, so nothing there can raise.
+ */
+static int
+call_function(struct lua_host *h)
+{
+	lua_State *L = h->L;
+	int status;
+
+	if (!h->rooted) {
+		lua_settop(L, 0);
+		status = protected(h, push_ground, 0, 2);
+		if (status != LUA_OK)
+			return status;
+		h->rooted = 1;
+	}
+	lua_settop(L, 2);
+	lua_rawgeti(L, 1, h->function + 1);
+	lua_pushvalue(L, 2);
+	status = guarded(h, 1, 1);
+	if (status != LUA_OK)
+		return status;
+	switch (lua_type(L, -1)) {
+	case LUA_TNIL:
+	case LUA_TBOOLEAN:
+	case LUA_TSTRING:
+		lua_json_value(L, -1, h->arena, h->out);
+		return LUA_OK;
+	default:
+		return protected(h, convert_result, 1, 0);
+	}
 }
 
 /* "rules/okta.lua:41: text" is cut in two; else the function's place. */
@@ -449,7 +492,7 @@ lua_host_call(struct lua_host *h, int function, struct arena *arena,
 		explain(h, "not run: rules took too long on this page", why);
 		return LUA_HOST_FAILED;
 	}
-	status = protected(h, call_function);
+	status = call_function(h);
 	if (status == LUA_OK && !h->fired)
 		return LUA_HOST_OK;
 	if (h->fired)
@@ -457,11 +500,9 @@ lua_host_call(struct lua_host *h, int function, struct arena *arena,
 	if (status == LUA_OK)
 		return LUA_HOST_OK;
 	if (status == LUA_ERRMEM) {
-		lua_settop(h->L, 0);
 		explain(h, "takes more memory than rules may", why);
 		return LUA_HOST_MEMORY;
 	}
 	explain(h, error_text(h->L), why);
-	lua_settop(h->L, 0);
 	return LUA_HOST_FAILED;
 }

@@ -17,6 +17,7 @@
 
 #include <yyjson.h>
 
+#include "plan_path.h"
 #include "rules_term.h"
 #include "value.h"
 #include "why.h"
@@ -48,8 +49,12 @@ void lua_host_place(
 /* `now` is the page's time; the deadline runs until lua_host_page_end(). */
 void lua_host_page_begin(struct lua_host *h, const char *now);
 void lua_host_page_end(struct lua_host *h);
-/* The record that functions see from now on; those of others go stale. */
-void lua_host_record(struct lua_host *h, yyjson_val *record);
+/*
+ * The record that functions see from now on; those of others go stale.
+ * paths has been resolved for it and learns what functions ask for.
+ */
+void lua_host_record(
+    struct lua_host *h, yyjson_val *record, struct paths *paths);
 
 enum lua_outcome {
 	LUA_HOST_OK,

@@ -27,7 +27,10 @@ static const char key_proxy, key_number, key_null, key_null_value, key_array,
 struct proxy {
 	yyjson_val *v; /* borrowed */
 	uint64_t generation;
+	int slot; /* in the plan's paths, PATHS_RECORD or NO_SLOT */
 };
+
+#define NO_SLOT -3 /* in an array, or deeper than the plan looks */
 
 /* A number that Lua cannot hold. */
 struct digits {
@@ -125,12 +128,31 @@ push_parsed(lua_State *L, yyjson_val *v)
 	}
 }
 
-void
-lua_json_push(lua_State *L, yyjson_val *v)
+static void
+push_proxy(lua_State *L, yyjson_val *v, int slot)
 {
-	struct proxy *p;
+	struct proxy *p = lua_newuserdatauv(L, sizeof(*p), 0);
 
-	switch (yyjson_get_type(v)) {
+	p->v = v;
+	p->generation = lua_api_host(L)->generation;
+	p->slot = slot;
+	set_metatable(L, &key_proxy);
+}
+
+void
+lua_json_push_record(lua_State *L)
+{
+	push_proxy(L, lua_api_host(L)->record, PATHS_RECORD);
+}
+
+/* Pushes a value of the record: scalars as such, the rest as a proxy. */
+static void
+push_value(lua_State *L, yyjson_val *v, int slot)
+{
+	switch (v == NULL ? YYJSON_TYPE_NONE : unsafe_yyjson_get_type(v)) {
+	case YYJSON_TYPE_STR:
+		lua_pushlstring(L, v->uni.str, unsafe_yyjson_get_len(v));
+		break;
 	case YYJSON_TYPE_NULL:
 		lua_json_push_null(L);
 		break;
@@ -143,17 +165,11 @@ lua_json_push(lua_State *L, yyjson_val *v)
 	case YYJSON_TYPE_NUM:
 		push_parsed(L, v);
 		break;
-	case YYJSON_TYPE_STR:
-		lua_pushlstring(L, v->uni.str, unsafe_yyjson_get_len(v));
-		break;
 	case YYJSON_TYPE_NONE:
 		lua_pushnil(L);
 		break;
 	default:
-		p = lua_newuserdatauv(L, sizeof(*p), 0);
-		p->v = v;
-		p->generation = lua_api_host(L)->generation;
-		set_metatable(L, &key_proxy);
+		push_proxy(L, v, slot);
 	}
 }
 
@@ -177,23 +193,62 @@ is_proxy(lua_State *L, int at)
 	       has_metatable(L, at, &key_proxy);
 }
 
+/* The slot of a key: Lua keeps equal short strings at one address. */
+static int
+slot_of(struct lua_host *h, int parent, const char *key, size_t len)
+{
+	size_t at = ((uintptr_t)key >> 4) + (size_t)(parent + 1) * 7;
+	struct lua_asked *a = &h->asked[at & (LUA_ASKED - 1)];
+
+	if (a->key == key && a->parent == parent && a->slot >= 0 &&
+	    paths_is(h->paths, a->slot, parent, key, len))
+		return a->slot;
+	*a = (struct lua_asked){ key, parent, -1 };
+	a->slot = paths_soft(h->paths, parent, key, len);
+	return a->slot;
+}
+
+/* An object of a slot is one proxy a record; the table of them is upvalue 1. */
+static void
+push_child(lua_State *L, yyjson_val *v, int slot)
+{
+	struct proxy *p;
+
+	lua_rawgeti(L, lua_upvalueindex(1), slot + 1);
+	p = lua_touserdata(L, -1);
+	if (p != NULL && p->generation == lua_api_host(L)->generation)
+		return;
+	push_proxy(L, v, slot);
+	lua_pushvalue(L, -1);
+	lua_rawseti(L, lua_upvalueindex(1), slot + 1);
+}
+
 static int
 proxy_index(lua_State *L)
 {
+	struct proxy *p = lua_touserdata(L, 1);
+	struct lua_host *h = lua_api_host(L);
 	yyjson_val *v = proxied(L, 1), *found = NULL;
-	size_t len;
+	int slot = NO_SLOT;
 	const char *key;
 	lua_Integer i;
+	size_t len;
 
 	if (yyjson_is_obj(v) && lua_type(L, 2) == LUA_TSTRING) {
 		key = lua_tolstring(L, 2, &len);
-		found = yyjson_obj_getn(v, key, len);
+		if (p->slot != NO_SLOT)
+			slot = slot_of(h, p->slot, key, len);
+		found = slot >= 0 ? paths_values(h->paths)[slot]
+				  : yyjson_obj_getn(v, key, len);
 	} else if (yyjson_is_arr(v) && lua_isinteger(L, 2)) {
 		i = lua_tointeger(L, 2);
 		if (i >= 1 && (uint64_t)i <= yyjson_arr_size(v))
 			found = yyjson_arr_get(v, (size_t)i - 1);
 	}
-	lua_json_push(L, found);
+	if (slot >= 0 && yyjson_is_ctn(found))
+		push_child(L, found, slot);
+	else
+		push_value(L, found, NO_SLOT);
 	return 1;
 }
 
@@ -284,7 +339,8 @@ new_metatable(
     lua_State *L, const char *key, const char *name, const luaL_Reg *methods)
 {
 	lua_newtable(L);
-	luaL_setfuncs(L, methods, 0);
+	lua_newtable(L);
+	luaL_setfuncs(L, methods, 1);
 	lua_pushstring(L, name);
 	lua_setfield(L, -2, "__name");
 	lua_pushboolean(L, 0);

@@ -22,21 +22,22 @@
 #define BUCKETS 1024 /* a power of two, well above LEARN_MAX */
 #define AHEAD 3 /* keys that may be missing in a row */
 
-#define OF_RECORD -1
 #define OF_CONTEXT -2
+#define SOFT_MAX 128 /* slots that functions may add, a map */
 
 struct key {
 	uint64_t head, mask; /* the first 8 bytes, and which of them count */
 	char *text; /* owned */
 	size_t len;
 	int slot; /* -1: no rule asks for it */
+	int soft; /* only functions ask: may stand twice */
 	int place; /* in the order, -1: not met yet */
 	struct key *next; /* of the bucket */
 };
 
 /* An object of the record that some path goes through. */
 struct object {
-	int parent; /* slot of its value, OF_RECORD or OF_CONTEXT */
+	int parent; /* slot of its value, PATHS_RECORD or OF_CONTEXT */
 	struct key **order; /* borrowed keys, as last met */
 	int n;
 	struct key *buckets[BUCKETS]; /* owned keys */
@@ -44,17 +45,22 @@ struct object {
 
 struct slot {
 	char *path; /* owned */
+	const char *name; /* the path's last part */
+	size_t name_len;
+	int parent;
 	int context; /* looked up once a page */
 	struct object *object; /* owned; NULL for a leaf */
 };
 
 struct paths {
 	struct slot *slots; /* owned */
-	int n;
+	int n, cap; /* cap is SOFT_MAX above what the plan itself has */
+	int soft;
 	int *parents; /* owned; slots that have an object, ascending */
 	int nparents;
 	struct object *record, *context; /* owned */
 	yyjson_val **values, **base; /* owned; base holds the context's */
+	yyjson_val *present; /* borrowed: the last record */
 };
 
 static struct object *
@@ -90,7 +96,7 @@ paths_new(void)
 {
 	struct paths *p = xcalloc(1, sizeof(*p));
 
-	p->record = object_new(OF_RECORD);
+	p->record = object_new(PATHS_RECORD);
 	p->context = object_new(OF_CONTEXT);
 	return p;
 }
@@ -235,9 +241,10 @@ walk(struct object *o, yyjson_val *v, yyjson_val **values, struct why *why)
 				at = k->place + 1;
 		}
 		if (k != NULL && k->slot >= 0) {
-			if (values[k->slot] != NULL)
+			if (values[k->slot] == NULL)
+				values[k->slot] = key + 1;
+			else if (!k->soft)
 				return twice(why, k);
-			values[k->slot] = key + 1;
 		}
 		key = unsafe_yyjson_get_next(key + 1);
 	}
@@ -254,30 +261,68 @@ paths_find(const struct paths *p, const char *path)
 	return -1;
 }
 
+/* Room for SOFT_MAX more: adding those moves no value. */
+static void
+grow(struct paths *p)
+{
+	size_t cap = (size_t)p->n + 1 + SOFT_MAX;
+
+	if (p->n + SOFT_MAX < p->cap)
+		return;
+	p->slots = xrealloc(p->slots, cap * sizeof(*p->slots));
+	p->values = xrealloc(p->values, cap * sizeof(*p->values));
+	p->base = xrealloc(p->base, cap * sizeof(*p->base));
+	p->cap = (int)cap;
+}
+
+static struct object *
+object_of(struct paths *p, int parent)
+{
+	if (parent == PATHS_RECORD)
+		return p->record;
+	if (parent == OF_CONTEXT)
+		return p->context;
+	return p->slots[parent].object;
+}
+
+/* A new slot; takes the path, whose last part begins at `name`. */
+static int
+new_slot(struct paths *p, int parent, char *path, size_t name, int soft)
+{
+	struct object *o = object_of(p, parent);
+	struct slot *s = &p->slots[p->n];
+	size_t len = strlen(path + name);
+	struct key *k = look_up(o, path + name, len);
+
+	if (k == NULL)
+		k = add_key(o, path + name, len);
+	k->slot = p->n;
+	k->soft = soft;
+	*s = (struct slot){ .path = path,
+		.name = path + name,
+		.name_len = len,
+		.parent = parent,
+		.context = parent == OF_CONTEXT ||
+			   (parent >= 0 && p->slots[parent].context) };
+	p->values[p->n] = p->base[p->n] = NULL;
+	return p->n++;
+}
+
 /* The slot of the first `len` bytes of path; its parent is there already. */
 static int
-add_slot(struct paths *p, struct object *parent, const char *path, size_t len,
-    size_t name)
+add_slot(struct paths *p, int parent, const char *path, size_t len, size_t name)
 {
 	char *text = xstrndup(path, len);
 	int found = paths_find(p, text);
-	struct key *k;
 
-	if (found >= 0) {
-		free(text);
-		return found;
+	if (found < 0) {
+		grow(p);
+		return new_slot(p, parent, text, name, 0);
 	}
-	p->slots = xrealloc(p->slots, (size_t)(p->n + 1) * sizeof(*p->slots));
-	p->values =
-	    xrealloc(p->values, (size_t)(p->n + 1) * sizeof(*p->values));
-	p->base = xrealloc(p->base, (size_t)(p->n + 1) * sizeof(*p->base));
-	p->slots[p->n] = (struct slot){ .path = text };
-	p->values[p->n] = p->base[p->n] = NULL;
-	k = look_up(parent, path + name, len - name);
-	if (k == NULL)
-		k = add_key(parent, path + name, len - name);
-	k->slot = p->n;
-	return p->n++;
+	/* From now on the plan itself asks for it. */
+	look_up(object_of(p, parent), text + name, len - name)->soft = 0;
+	free(text);
+	return found;
 }
 
 static void
@@ -297,17 +342,15 @@ int
 paths_add(struct paths *p, const char *path, struct why *why)
 {
 	static const char context[] = "$context.";
-	struct object *parent = p->record;
+	int parent = PATHS_RECORD, slot;
 	size_t name = 0;
-	int slot = -1, in_context = 0;
 
 	if (path[0] == '$') {
 		if (strncmp(path, context, strlen(context)) != 0)
 			return why_set(why, "E_PATH", NULL,
 			    "\"%.100s\": only $context is known behind $",
 			    path);
-		parent = p->context;
-		in_context = 1;
+		parent = OF_CONTEXT;
 		name = strlen(context);
 	}
 	for (;;) {
@@ -317,14 +360,51 @@ paths_add(struct paths *p, const char *path, struct why *why)
 			return why_set(why, "E_PATH", NULL,
 			    "\"%.100s\" is no path: a name is missing", path);
 		slot = add_slot(p, parent, path, len, name);
-		p->slots[slot].context = in_context;
 		if (path[len] == '\0')
 			return slot;
 		if (p->slots[slot].object == NULL)
 			add_object(p, slot);
-		parent = p->slots[slot].object;
+		parent = slot;
 		name = len + 1;
 	}
+}
+
+int
+paths_is(
+    const struct paths *p, int slot, int parent, const char *name, size_t len)
+{
+	const struct slot *s = &p->slots[slot];
+
+	return slot < p->n && s->parent == parent && s->name_len == len &&
+	       json_same(s->name, name, len);
+}
+
+int
+paths_soft(struct paths *p, int parent, const char *name, size_t len)
+{
+	const char *above = parent >= 0 ? p->slots[parent].path : "";
+	yyjson_val *v;
+	struct key *k;
+	char *path;
+	int slot;
+
+	if (len == 0 || len > KEY_MAX || name[0] == '$' ||
+	    memchr(name, '.', len) != NULL || memchr(name, 0, len) != NULL)
+		return -1;
+	if (parent >= 0 && p->slots[parent].object == NULL)
+		add_object(p, parent);
+	k = look_up(object_of(p, parent), name, len);
+	if (k != NULL && k->slot >= 0)
+		return k->slot;
+	if (p->soft == SOFT_MAX || p->n == p->cap)
+		return -1;
+	path = xasprintf(
+	    "%s%s%.*s", above, parent >= 0 ? "." : "", (int)len, name);
+	slot = new_slot(p, parent, path, strlen(path) - len, 1);
+	p->soft++;
+	v = parent == PATHS_RECORD ? p->present : p->values[parent];
+	p->values[slot] = yyjson_obj_getn(v, name, len);
+	return slot;
 }
 
 /* Slots come after the one they hang on, so one pass sees parents first. */
@@ -358,6 +438,7 @@ paths_context(struct paths *p, yyjson_val *context, struct why *why)
 int
 paths_resolve(struct paths *p, yyjson_val *record, struct why *why)
 {
+	p->present = record;
 	if (p->n == 0)
 		return 0;
 	memcpy(p->values, p->base, (size_t)p->n * sizeof(*p->values));

@@ -33,6 +33,18 @@ int paths_find(const struct paths *p, const char *path);
 int paths_context(struct paths *p, yyjson_val *context, struct why *why);
 /* Looks every path up; -1 with E_DUPLICATE when a mapped key stands twice. */
 int paths_resolve(struct paths *p, yyjson_val *record, struct why *why);
+#define PATHS_RECORD -1 /* the record itself, as a parent */
+
+/*
+ * The slot of a key that a function asks for, under a slot or PATHS_RECORD;
+ * known from this record on.  Such a key may stand twice: the first counts.
+ * -1 when there are too many, or the name does not fit a path.
+ */
+int paths_soft(struct paths *p, int parent, const char *name, size_t len);
+/* Is the slot that of the name under the parent? */
+int paths_is(
+    const struct paths *p, int slot, int parent, const char *name, size_t len);
+
 /* What the last record has there, or NULL. */
 yyjson_val *const *paths_values(const struct paths *p);
 

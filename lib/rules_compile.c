@@ -445,7 +445,7 @@ lay_out(struct rules *r, struct rules_map *m)
 		buf_add(&key, "                ", JSON_KEY_PAD);
 		step->key = load_copy(&r->load, key.data, key.len);
 		step->slot = path ? a->node->slot : -1;
-		step->cut = a->quiet || !path;
+		step->quiet = a->quiet;
 		if (a->is_id)
 			m->id_attr = (int)i;
 	}

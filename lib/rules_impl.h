@@ -62,7 +62,7 @@ struct rules_step {
 	const char *key; /* ,"name": and JSON_KEY_PAD bytes more */
 	unsigned key_len;
 	int slot; /* of a path, -1: computed */
-	int cut; /* quiet or computed: the hashed text has a seam here */
+	int quiet;
 };
 
 struct rules_map {

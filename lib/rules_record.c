@@ -231,15 +231,25 @@ add_failure(struct rules *r, size_t i)
 	buf_char(&r->errors, '}');
 }
 
+/* Copies what came since *done into the hashed text. */
+static void
+hash_until(struct rules *r, const struct buf *out, size_t *done)
+{
+	buf_add(&r->hashed, out->data + *done, out->len - *done);
+	*done = out->len;
+}
+
 /* Appends ,"name":value of a computed attribute; absent ones are left out. */
 static enum json_fault
-add_computed(struct rules *r, size_t i, struct buf *out, struct why *why)
+add_computed(
+    struct rules *r, size_t i, struct buf *out, size_t *done, struct why *why)
 {
 	struct rules_attr *a = &r->map->attrs[i];
 
 	if (rules_attr_value(r, i, why) < 0) {
 		if (strcmp(why->code, "E_UTF8") == 0)
 			return JSON_UTF8;
+		hash_until(r, out, done);
 		add_failure(r, i);
 		return JSON_FINE;
 	}
@@ -249,56 +259,29 @@ add_computed(struct rules *r, size_t i, struct buf *out, struct why *why)
 	return value_write(out, &a->value);
 }
 
-/* Copies what came since *done into the hashed text. */
-static void
-hash_until(struct rules *r, const struct buf *out, size_t *done)
-{
-	buf_add(&r->hashed, out->data + *done, out->len - *done);
-	*done = out->len;
-}
-
-/* An attribute that is quiet or computed. */
-static enum json_fault
-add_seam(
-    struct rules *r, size_t i, struct buf *out, size_t *done, struct why *why)
-{
-	const struct rules_step *step = &r->map->steps[i];
-	enum json_fault fault = JSON_FINE;
-	yyjson_val *v;
-
-	hash_until(r, out, done);
-	if (step->slot < 0) {
-		fault = add_computed(r, i, out, why);
-	} else {
-		v = paths_values(r->map->plan.paths)[slot_of(r, i)];
-		if (v != NULL)
-			fault =
-			    json_copy_member(out, step->key, step->key_len, v);
-	}
-	if (r->map->attrs[i].quiet)
-		*done = out->len;
-	return fault;
-}
-
+/* What is quiet is written, but cut out of the hashed text. */
 static int
 add_attrs(struct rules *r, struct buf *out, struct why *why)
 {
 	struct rules_map *m = r->map;
-	yyjson_val *const *values = paths_values(m->plan.paths);
+	yyjson_val *const *values = paths_values(m->plan.paths), *v;
+	enum json_fault fault = JSON_FINE;
 	size_t done = out->len;
 
 	for (size_t i = 0; i < m->n; i++) {
 		const struct rules_step *step = &m->steps[i];
-		enum json_fault fault = JSON_FINE;
-		yyjson_val *v = NULL;
+		int slot = slot_of(r, i);
 
-		if (step->cut)
-			fault = add_seam(r, i, out, &done, why);
-		else
-			v = values[slot_of(r, i)];
+		if (step->quiet)
+			hash_until(r, out, &done);
+		if (slot < 0)
+			fault = add_computed(r, i, out, &done, why);
+		v = slot < 0 ? NULL : values[slot];
 		if (v != NULL)
 			fault =
 			    json_copy_member(out, step->key, step->key_len, v);
+		if (step->quiet)
+			done = out->len;
 		if (r->no_memory)
 			return -1;
 		if (fault != JSON_FINE)
@@ -415,7 +398,7 @@ map_record(
 	memset(m->states, 0, m->n);
 	r->no_memory = 0;
 	if (r->nowners > 0)
-		lua_host_record(r->host, record);
+		lua_host_record(r->host, record, m->plan.paths);
 	if (write_id(r, out) != JSON_FINE) {
 		why_set(why, "E_UTF8", NULL, "the id is not UTF-8");
 		return RULES_BAD;
