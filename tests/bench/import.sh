@@ -35,6 +35,20 @@ setting() {
 		state: "state.db", sinks: ["sqlite:mesh.db"]}' >"$DIR/$1/idmesh.json"
 }
 
+# first NAME COMMAND...: a first import, the better of two.
+first() {
+	local name=$1
+	shift
+	setting "$name"
+	measured "$name" "$@"
+	mv "$DIR/$name.json" "$DIR/$name.other"
+	setting "$name"
+	measured "$name" "$@"
+	jq -sc 'min_by(.seconds)' "$DIR/$name.json" "$DIR/$name.other" \
+		>"$DIR/$name.best"
+	mv "$DIR/$name.best" "$DIR/$name.json"
+}
+
 # The pipe of the README, in a folder that setting() made.
 pipeline() {
 	cd "$DIR/$1" || return
@@ -79,22 +93,20 @@ peaks() {
 
 # row_of TEXT NAME PEER: one line of the table.
 row_of() {
-	printf '  %-34s %7.1f s  %-8s %6.1f s  %5d  %s\n' "$1" \
+	printf '  %-27s %6.1f s  %-7s %5.1f s %7.1f s  %5d  %s\n' "$1" \
 		"$(of "$2" .seconds)" \
 		"$(ratio "$(of "$2" .seconds)" "$(of "$3" .seconds)")" \
-		"$(of "$2" .sim)" "$(of "$2" .calls)" "$(peaks "$2")"
+		"$(of "$2" .cpu)" "$(of "$2" .sim)" "$(of "$2" .calls)" \
+		"$(peaks "$2")"
 	[ "$(of "$2" .limited)" -eq 0 ] || die "$2 was answered 429"
 }
 
 full_import() {
-	setting set
-	measured set "$IDMESH" run "$DIR/set/idmesh.json"
-	setting pipe
-	measured pipe bash -o pipefail -c 'pipeline pipe'
+	first set "$IDMESH" run "$DIR/set/idmesh.json"
+	first pipe bash -o pipefail -c 'pipeline pipe'
 	measured fetch "$IDMESH" fetch "$DIR/pipe/okta.json"
-	setting sdk
-	OKTA_TOKEN=$IDMESH_SECRET_OKTA_CONTOSO_APITOKEN \
-		measured sdk node "$DIR/node/import.mjs" "$url" "$DIR/sdk/mesh.db"
+	export OKTA_TOKEN=$IDMESH_SECRET_OKTA_CONTOSO_APITOKEN
+	first sdk node "$DIR/node/import.mjs" "$url" "$DIR/sdk/mesh.db"
 	for side in pipe sdk; do
 		[ "$(rows "$DIR/set/mesh.db")" = "$(rows "$DIR/$side/mesh.db")" ] ||
 			die "$side wrote $(rows "$DIR/$side/mesh.db")," \
@@ -102,7 +114,7 @@ full_import() {
 	done
 	title "full import into SQLite, no rate limits:" \
 		"$(rows "$DIR/set/mesh.db" | tr '|' /) users/groups/memberships"
-	printf '  %-34s %9s  %-8s %8s  %5s  %s\n' tool wall 'to run' \
+	printf '  %-27s %8s  %-7s %7s %9s  %5s  %s\n' tool wall 'to run' CPU \
 		simulator calls 'peak RSS, MB'
 	row_of 'idmesh run' set set
 	row_of 'idmesh in a pipe' pipe set
@@ -115,7 +127,7 @@ nothing_changed() {
 	measured again "$IDMESH" run "$DIR/set/idmesh.json" --mode full
 	objects=$(rows "$DIR/set/mesh.db" | awk -F'|' '{ print $1 + $2 + $3 }')
 	title 'a full pass in which nothing changed'
-	printf '  %-34s %7.1f s, %s objects/s, %s of the first import\n' \
+	printf '  %-27s %6.1f s, %s objects/s, %s of the first import\n' \
 		'idmesh run --mode full' "$(of again .seconds)" \
 		"$(thousands "$(calc "print $objects / $(of again .seconds)")")" \
 		"$(ratio "$(of again .seconds)" "$(of set .seconds)")"
@@ -128,20 +140,18 @@ one_percent() {
 		\"move\":$((n / 2)), \"groups\":30}" >/dev/null
 	measured delta "$IDMESH" run "$DIR/set/idmesh.json"
 	title "a delta after $n users and 30 groups changed"
-	printf '  %-34s %7.1f s, %d calls; a full import takes %d: %s\n' \
+	printf '  %-27s %6.1f s, %d calls; a full import takes %d: %s\n' \
 		'idmesh run' "$(of delta .seconds)" "$(of delta .calls)" \
 		"$(of set .calls)" "$(ratio "$(of delta .calls)" "$(of set .calls)")"
-	printf "  %-34s %9s  %d calls, every time\n" \
-		"Okta's SDK as above" '' "$(of sdk .calls)"
+	printf '  %-27s %d calls, every time\n' "Okta's SDK" "$(of sdk .calls)"
 }
 
 growth() {
 	local n=$((IMPORT / 10))
 	start_org $n $((n / 50)) $((n * 4))
-	setting small
-	measured small "$IDMESH" run "$DIR/small/idmesh.json"
+	first small "$IDMESH" run "$DIR/small/idmesh.json"
 	title "growth: $n users against $IMPORT"
-	printf '  %-34s time x %.1f; MB %s -> %s\n' 'idmesh run' \
+	printf '  %-27s   time x %.1f; MB %s -> %s\n' 'idmesh run' \
 		"$(calc "print $(of set .seconds) / $(of small .seconds)")" \
 		"$(peaks small)" "$(peaks set)"
 }
