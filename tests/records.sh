@@ -50,3 +50,44 @@ of() {
 }
 mesh() { "$JOIN" dump --db "$db"; }
 count() { mesh | wc -l; }
+
+# crowd USERS GROUPS: a whole full run of so many users, each in one group.
+crowd() {
+	awk -v users="$1" -v groups="$2" -v source=$S '
+	function open(kind, stream, seq) {
+		printf "{\"v\":1,\"kind\":\"%s\",\"source\":\"%s\",\"stream\":\"%s\",\"run\":0,\"epoch\":0,\"seq\":%d", kind, source, stream, seq
+	}
+	function page(stream, n, extra, list) {
+		open("records", stream, ++seq)
+		printf ",\"n\":%d,\"mode\":\"full\",\"rules\":\"r1\"%s,\"state\":{\"after\":%d},\"records\":[%s]}\n", n, extra, seq, substr(list, 2)
+	}
+	function end(stream) {
+		open("end", stream, seq + 1)
+		print ",\"n\":0,\"mode\":\"full\",\"complete\":true,\"watermark\":\"2026-04-22T08:10:30.000Z\"}"
+		seq = 0
+	}
+	function put(id, attrs) {
+		return sprintf(",{\"id\":\"%s\",\"op\":\"put\",\"hash\":\"%032x\",\"attrs\":%s}", id, ++hash, attrs)
+	}
+	BEGIN {
+		for (i = 1; i <= users; i++) {
+			list = list put("u" i, sprintf("{\"login\":\"u%d@example.com\",\"title\":\"%0200d\"}", i, i))
+			if (i % 200 == 0 || i == users) {
+				page("User", (i - 1) % 200 + 1, "", list)
+				list = ""
+			}
+		}
+		end("User")
+		for (i = 1; i <= groups; i++)
+			list = list put("g" i, "{\"name\":\"g" i "\"}")
+		page("Group", groups, "", list)
+		end("Group")
+		for (g = 1; g <= groups; g++) {
+			list = ""
+			for (i = g; i <= users; i += groups)
+				list = list put("g" g "/u" i, sprintf("{\"groupId\":\"g%d\",\"memberId\":\"u%d\"}", g, i))
+			page("GroupMember", int((users - g) / groups) + 1, ",\"context\":{\"groupId\":\"g" g "\"},\"last\":true", list)
+		}
+		end("GroupMember")
+	}'
+}

@@ -1,0 +1,112 @@
+#!/usr/bin/env bash
+# join-service.sh - join between sockets: nothing lost and nothing doubled
+# when join, a fetch or a sink dies, and each sink at its own pace.
+. tests/setup.sh
+. tests/records.sh
+
+FEED=$BUILD/tools/feed
+SINK=$BUILD/idmesh-sink
+in=ipc://$TMP/run/join
+crowd 4000 20 >"$TMP/in"
+"$JOIN" --db "$TMP/pipe.db" <"$TMP/in" >/dev/null
+"$JOIN" dump --db "$TMP/pipe.db" | sort >"$TMP/want"
+
+join() {
+	start "${1:-join}" "$JOIN" --db "$db" --commit "$in" \
+		--to "ipc://$TMP/run/a" --to "ipc://$TMP/run/b"
+	wait_for test -S "$TMP/run/join"
+}
+sink() { start "$1" "$SINK" "$2" --commit "ipc://$TMP/run/$1"; }
+committed() { [ "$(sqlite3 "$db" "SELECT sum(seq) >= $1 FROM checkpoint" 2>/dev/null)" = 1 ]; }
+# The mesh of a target, in the words of dump.
+sqlite_mesh() {
+	local type
+	for type in Group GroupMember User; do
+		sqlite3 "$TMP/a.db" "SELECT json_object('type', '$type', 'id', meshId) FROM \"$type\""
+	done | sort
+}
+ndjson_mesh() {
+	jq -c 'select(.op) | {op, type, id}' "$TMP/b.ndjson" | tac |
+		jq -cs 'unique_by(.id) | .[] | select(.op == "put") | {type, id}' | sort
+}
+want_ids() { jq -c '{type, id}' "$TMP/want" | sort; }
+at() { [ "$("$SINK" cursor "$1")" = "$(sqlite3 "$db" "SELECT id || ':' || newest FROM store")" ]; }
+
+# --- join dies while a fetch is feeding it
+join
+sink a "sqlite:$TMP/a.db"
+start feed "$FEED" "$in" "$TMP/in"
+feed=$pid
+wait_for committed 5
+stop join KILL
+join again
+wait "$feed"
+is 'a fetch outlives join: all is acknowledged' $? 0
+ok 'the store is as a pipe leaves it' \
+	diff <("$JOIN" dump --db "$db" | sort) "$TMP/want"
+is 'in one run' "$("$JOIN" runs --db "$db" --json | jq -c '[.run, .state]')" '[1,"done"]'
+is 'nothing was put twice' "$(sqlite3 "$db" 'SELECT count(*) = newest FROM change, store')" 1
+ok 'the sink gets there' wait_for at "sqlite:$TMP/a.db"
+ok 'and has the mesh' diff <(sqlite_mesh) <(want_ids)
+
+# --- a sink that comes late, and one that dies
+sink b "ndjson:$TMP/b.ndjson"
+wait_for test -s "$TMP/b.ndjson"
+stop b KILL
+sink b "ndjson:$TMP/b.ndjson"
+ok 'a late sink that is killed gets there' wait_for at "ndjson:$TMP/b.ndjson"
+ok 'and has the mesh too' diff <(ndjson_mesh) <(want_ids)
+
+# --- a fetch that dies: the next one goes on
+sed 's/Clerk/Baker/; s/"title":"0/"title":"1/g; s/"hash":"0/"hash":"1/g' "$TMP/in" >"$TMP/in2"
+run "$FEED" "$in" "$TMP/in2" first auto 12
+is 'a fetch is gone in the middle' "$status" 3
+run "$FEED" "$in" "$TMP/in2" second full
+is 'another one goes on and ends' "$status" 0
+like 'in the same run' "$("$JOIN" runs --db "$db" --json | tail -n 1 |
+	jq -c '[.run, .state, .streams.User.mode, .streams.User.changed]')" \
+	'\[[23],"done","full",[0-9]+\]'
+run "$FEED" "$in" "$TMP/in2" second full
+is 'asked again by the same fetch: it is done' "$status" 0
+is 'and no run was begun' "$("$JOIN" runs --db "$db" --json | tail -n 1 | jq .state)" '"done"'
+ok 'both sinks get there' wait_for at "sqlite:$TMP/a.db"
+ok 'at their own pace' wait_for at "ndjson:$TMP/b.ndjson"
+
+# --- two fetches of a source, a second join, a begin
+{
+	sed '$d' "$TMP/in2"
+	page GroupMember 99 ''
+} >"$TMP/hole"
+start other "$FEED" "$in" "$TMP/hole" waits full
+other=$pid
+asked() { [ "$(sqlite3 "$db" 'SELECT instance FROM source')" = "$1" ]; }
+wait_for asked waits
+run "$FEED" "$in" "$TMP/in2" fast full
+is 'a second fetch of the source goes on' "$status" 0
+wait "$other"
+is 'the first one is fenced' "$?:$(cat "$TMP/other.out")" '1:fenced: another fetch took over'
+run "$JOIN" --db "$db" --commit "ipc://$TMP/run/other"
+like 'a second join of the database' "$status:$err" '^111:.*in use by another join'
+run "$JOIN" begin --db "$db" $S
+like 'a pipe cannot begin beside it' "$status:$err" '^111:.*under way'
+run "$JOIN" --db "$TMP/new.db" --commit "$in"
+is 'a second join at the endpoint' "$status" 100
+
+# --- the rules again, the guard, the end
+kill -HUP "$(cat "$TMP/again.pid")"
+ok 'rules are read again' wait_for grep -q 'rules [0-9a-f]' "$TMP/again.log"
+sed '/"stream":"User"/{/"kind":"records"/d;}' "$TMP/in2" |
+	sed '/"User"/s/"seq":[0-9]*/"seq":1/' >"$TMP/empty"
+run "$FEED" "$in" "$TMP/empty" empty full
+is 'an empty listing of users is held' \
+	"$status:$("$JOIN" runs --db "$db" --json | tail -n 1 | jq -r .state)" 0:held
+number=$("$JOIN" runs --db "$db" --json | tail -n 1 | jq .run)
+ok 'approved beside the service' "$JOIN" approve --db "$db" "$number"
+ok 'the sinks hear of it' wait_for at "sqlite:$TMP/a.db"
+is 'the users are gone there' "$(sqlite3 "$TMP/a.db" 'SELECT count(*) FROM User')" 0
+stop again
+is 'SIGTERM: drained, 0' "$status" 0
+ok 'every sink has everything' at "ndjson:$TMP/b.ndjson"
+stop a
+stop b
+done_testing
