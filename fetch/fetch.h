@@ -67,7 +67,7 @@ struct stream {
 	char start[CLOCK_TEXT]; /* server time at the start of the pass */
 	char at[CLOCK_TEXT]; /* server time of the newest response */
 	yyjson_doc *resume; /* owned; the state to go on from, or NULL */
-	int64_t seq; /* of the newest message */
+	int64_t seq, acked; /* of the newest message; committed by join */
 	int64_t n; /* records, of the run */
 	int64_t pages; /* of this process */
 	int64_t calls;
