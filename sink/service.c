@@ -27,6 +27,8 @@
 #define BATCH_MESSAGES 12
 #define BATCH_BYTES ((size_t)4 << 20)
 #define IDLE_MS 10
+/* ZeroMQ drops what a peer has not read yet when we hang up. */
+#define GOODBYE_MS 250
 /*
  * A message of collapsed changes may cover any count of numbers; the bound
  * is join's window of messages, not their numbers.
@@ -184,11 +186,27 @@ on_quiet(void *arg)
 		stop(v, code, &why);
 }
 
+static void
+on_goodbye(void *arg)
+{
+	loop_stop(((struct service *)arg)->loop);
+}
+
+/* Only a person can help: ends the process once join could read why. */
+static void
+refuse(struct service *v, const struct msg *m, const struct bus_peer *from,
+    const struct why *why)
+{
+	log_error("%s", why->text);
+	send_fenced(v, from, m->source, why->text);
+	v->code = EXIT_USAGE;
+	loop_timer(v->loop, clock_ms() + GOODBYE_MS, on_goodbye, v);
+}
+
 /* A new join, or the same one that was not answered yet. */
 static void
 take_hello(struct service *v, const struct msg *m, const struct bus_peer *from)
 {
-	enum exit_code code;
 	struct why why;
 
 	if (m->instance == NULL || strlen(m->source) >= SINK_STORE_MAX) {
@@ -206,10 +224,9 @@ take_hello(struct service *v, const struct msg *m, const struct bus_peer *from)
 		v->epoch++;
 		v->rebuilt_run = 0;
 		v->sink->run = 0;
-		code = sink_welcome(v->sink, m->source, m->seq, &why);
-		if (code != EXIT_DONE) {
-			send_fenced(v, from, m->source, why.text);
-			stop(v, code, &why);
+		if (sink_welcome(v->sink, m->source, m->seq, &why) !=
+		    EXIT_DONE) {
+			refuse(v, m, from, &why);
 			return;
 		}
 		await_delta(v);
@@ -222,9 +239,9 @@ static void
 drain(struct service *v)
 {
 	struct committer_stream *of;
-	struct msg *m;
+	struct msg *m = committer_next(v->committer, &of);
 
-	while ((m = committer_next(v->committer, &of)) != NULL) {
+	for (; m != NULL; m = committer_next(v->committer, &of)) {
 		bool end = m->kind == MSG_END;
 		int64_t run = m->run, seq = m->seq;
 		enum exit_code code;
@@ -332,6 +349,8 @@ take_schema(struct service *v, const struct msg *m)
 static void
 take(struct service *v, struct msg *m, const struct bus_peer *from)
 {
+	if (v->code != EXIT_DONE)
+		return;
 	switch (m->kind) {
 	case MSG_HELLO:
 		take_hello(v, m, from);
@@ -403,7 +422,7 @@ on_signal(void *arg, int signal)
 	if (commit(v) == 0)
 		on_quiet(v);
 	if (!loop_stopped(v->loop))
-		stop(v, EXIT_DONE, NULL);
+		stop(v, v->code, NULL);
 }
 
 enum exit_code

@@ -23,14 +23,13 @@
 #define SINK_STREAM "mesh" /* the one stream of join */
 #define SINK_STORE_MAX 128
 
-/* Numbers of a target without a cursor: empty, or one that keeps none. */
-#define SINK_NOWHERE (-1)
-#define SINK_ANYWHERE (-2)
+#define SINK_NOWHERE (-1) /* number of an empty target */
+#define SINK_ANYWHERE (-2) /* of one that keeps no cursor */
 
 #define SINK_BATCH_MS 50 /* a batch is committed when it is so old */
 #define SINK_QUIET_MS 1000 /* no message for so long is a pause */
 
-/* Where a target stands in the change log of a store; plain values. */
+/* Where a target stands in the change log of a store. */
 struct position {
 	char store[SINK_STORE_MAX]; /* "" when it never had one */
 	int64_t number; /* of the last change that is in, or see above */
@@ -88,12 +87,10 @@ struct target {
 	/* Makes the batch durable, with the cursor in it: all or nothing. */
 	enum exit_code (*commit)(
 	    void *h, const struct position *at, struct why *why);
-	/* Undoes the batch; no-op outside of one. */
-	void (*rollback)(void *h);
+	void (*rollback)(void *h); /* undoes the batch, if one is open */
 	/* The input pauses: time for what was put off.  NULL: nothing is. */
 	enum exit_code (*settle)(void *h, struct why *why);
-	/* Rolls back what is open and lets go; h may be NULL. */
-	void (*close)(void *h);
+	void (*close)(void *h); /* lets go; h may be NULL */
 };
 
 extern const struct target target_sqlite, target_ndjson;
@@ -139,16 +136,15 @@ void sink_close(struct sink *s);
 /* One line of what was done. */
 void sink_report(const struct sink *s);
 
-/* What target_sqlite.c lets people see: tables, views, indexes. */
+/* sqlite_schema.c: the tables, views and indexes of target_sqlite.c. */
 struct sqlite3;
 int schema_table(struct sqlite3 *db, const char *type);
 enum exit_code schema_apply(
     struct sqlite3 *db, yyjson_val *types, struct why *why);
 int schema_settle(struct sqlite3 *db);
 
-/* Until end of file on stdin. */
+/* Until end of file on stdin; until SIGTERM. */
 enum exit_code pipe_run(struct sink *s);
-/* Until SIGTERM. */
 enum exit_code service_run(struct sink *s, const char *endpoint);
 
 #endif
