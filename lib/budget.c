@@ -16,6 +16,8 @@
 #define IN_FLIGHT_LIMIT 300
 #define IN_FLIGHT_DEFAULT 8
 #define SHARE_DEFAULT 0.8
+#define LIMIT_TOP 1000000000
+#define TIME_TOP_MS INT64_C(253402300799000) /* the year 9999 */
 
 static void
 limits_check(struct budget_limits *l)
@@ -178,6 +180,7 @@ budget_reserve(
 	*slot = take_slot(b, class);
 	flight_send(&b->flight);
 	bucket_send(b, k, &b->slots[*slot], now_ms);
+	learn_send(b, &b->slots[*slot]);
 	return BUDGET_GO;
 }
 
@@ -191,10 +194,31 @@ budget_cancel(struct budget *b, int slot, int64_t now_ms)
 	bucket_cancel(&b->buckets[s.bucket], &s);
 }
 
+static int64_t
+sane(int64_t n, int64_t top)
+{
+	return n >= 0 && n <= top ? n : -1;
+}
+
+/* Numbers no server means are as good as absent. */
+static struct budget_answer
+answer_sane(const struct budget_answer *given)
+{
+	struct budget_answer a = *given;
+
+	a.limit = sane(a.limit, LIMIT_TOP);
+	a.remaining = sane(a.remaining, LIMIT_TOP);
+	a.reset_s = sane(a.reset_s, TIME_TOP_MS / 1000);
+	a.date_ms = sane(a.date_ms, TIME_TOP_MS);
+	a.retry_after_ms = sane(a.retry_after_ms, TIME_TOP_MS);
+	return a;
+}
+
 enum budget_outcome
 budget_settle(struct budget *b, int slot, int64_t now_ms,
-    const struct budget_answer *answer)
+    const struct budget_answer *given)
 {
+	struct budget_answer a = answer_sane(given), *answer = &a;
 	struct slot s = give_slot(b, slot);
 	bool limited = answer->status == 429;
 	bool zero = answer->limit == 0 && answer->remaining == 0;
@@ -208,7 +232,7 @@ budget_settle(struct budget *b, int slot, int64_t now_ms,
 		    answer->status > 0 && !limited);
 	bucket_settle(b, &b->buckets[s.bucket], &s, now_ms, answer);
 	if (bucket_counted(answer))
-		learn_answer(b, s.class, now_ms, answer);
+		learn_answer(b, &s, now_ms, answer);
 	if (!limited)
 		return BUDGET_OK;
 	return zero ? BUDGET_CONCURRENCY : BUDGET_LIMITED;

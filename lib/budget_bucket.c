@@ -28,6 +28,8 @@
 #define BARE_ANSWERS 3
 #define BARE_ANSWERS_KNOWN 30
 #define CAREFUL_ANSWERS 3
+#define LOOKS_A_WINDOW 8
+#define LOOK_MIN_MS 50
 #define BACKOFF_MS 1000
 #define BACKOFF_MAX_MS 60000
 #define RETRY_AFTER_MAX_MS 3600000
@@ -99,25 +101,46 @@ bucket_cap(const struct budget *b, const struct bucket *k)
 	return cap < 1 ? 1 : cap;
 }
 
+/*
+ * The rest of the window is left to others.  As our count of it ages, one
+ * request goes to look whether they really took it.
+ */
+static enum budget_verdict
+bucket_look(const struct budget *b, const struct bucket *k, int64_t now_ms,
+    int64_t *wake_ms)
+{
+	int64_t opens = *wake_ms;
+	int64_t look =
+	    k->noted_ms + (opens - k->noted_ms) / LOOKS_A_WINDOW + LOOK_MIN_MS;
+
+	if (k->in_flight > 0)
+		return BUDGET_FLIGHT; /* it looks */
+	if (now_ms < look && look < opens)
+		*wake_ms = look;
+	if (now_ms < look ||
+	    k->remaining - foreign_expected(k, now_ms) <= b->limits.reserve)
+		return BUDGET_WAIT;
+	return BUDGET_GO;
+}
+
 /* A live bucket: is one of the counted requests left for us? */
 static enum budget_verdict
 bucket_usable(const struct budget *b, const struct bucket *k, int64_t now_ms,
     int64_t *wake_ms)
 {
-	int64_t opens = bucket_opens(b, k);
-	int64_t yield = foreign_expected(k, opens, now_ms);
-	int64_t soon = now_ms + (opens - now_ms) / 8 + 50;
+	int64_t yield, remaining = k->remaining;
+	int others;
 
-	*wake_ms = opens;
-	if (k->sent >= bucket_cap(b, k) || k->remaining <= b->limits.reserve)
+	*wake_ms = bucket_opens(b, k);
+	if (k->sent >= bucket_cap(b, k) || remaining <= b->limits.reserve)
 		return BUDGET_WAIT;
+	yield = foreign_expected(k, *wake_ms);
+	if (remaining <= yield)
+		return bucket_look(b, k, now_ms, wake_ms);
 	if (yield < b->limits.reserve)
 		yield = b->limits.reserve;
-	if (k->remaining <= yield) { /* expected, so ask again before */
-		*wake_ms = soon < opens ? soon : opens;
-		return BUDGET_WAIT;
-	}
-	if (k->remaining - k->in_flight <= yield)
+	others = learn_suspects(b, k, &remaining);
+	if (remaining - k->in_flight - others <= yield)
 		return BUDGET_FLIGHT;
 	return BUDGET_GO;
 }
@@ -208,30 +231,31 @@ static void
 bucket_rebase(const struct budget *b, struct bucket *k, int64_t sent_ms,
     int64_t now_ms, const struct budget_answer *a)
 {
-	bool first = k->reset_s < 0;
-
+	foreign_close(k);
 	k->limit = a->limit;
 	k->remaining = a->remaining < a->limit ? a->remaining : a->limit;
 	k->reset_s = a->reset_s;
 	k->seen_ms = now_ms;
+	k->told = a->status != 429; /* those are not counted */
 	k->clocked = bucket_clocked(b, a, sent_ms, now_ms);
 	/* This one, and all those in flight may count in it. */
 	k->sent = 1 + k->in_flight + k->blind;
 	k->blind = 0;
-	foreign_open(k, now_ms, first);
 	k->first_ms = now_ms;
+	foreign_open(k, now_ms, bucket_opens(b, k));
 }
 
 /* An answer of the window we know: the count only falls. */
 static void
-bucket_merge(struct bucket *k, const struct budget_answer *a)
+bucket_merge(struct bucket *k, int64_t now_ms, const struct budget_answer *a)
 {
 	if (a->reset_s > k->reset_s)
 		k->reset_s = a->reset_s;
+	k->told += a->status != 429;
 	k->limit = a->limit;
 	if (a->remaining < k->remaining)
 		k->remaining = a->remaining;
-	foreign_note(k);
+	foreign_note(k, now_ms);
 }
 
 /*
@@ -271,7 +295,7 @@ bucket_count(const struct budget *b, struct bucket *k, const struct slot *slot,
 	else if (slot->probe && !live && !k->clocked)
 		bucket_rebase(b, k, slot->sent_ms, now_ms, a);
 	else
-		bucket_merge(k, a);
+		bucket_merge(k, now_ms, a);
 }
 
 /* An answer without counts, or none at all. */

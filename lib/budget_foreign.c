@@ -6,10 +6,13 @@
  * much as they used lately is left to them for the rest of the window.
  */
 
+#include <math.h>
+
 #include "budget_private.h"
 
-/* A rate measured over less than this share of the window is noise. */
-#define SPAN_MIN_PARTS 4
+/* A rate seen over less than this part of the window is noise. */
+#define SPAN_MIN_PARTS 16
+#define LENGTH_MIN_MS 1000
 
 /* What the count fell by without us, as far as it is certain. */
 static int64_t
@@ -20,44 +23,64 @@ foreign_used(const struct bucket *k)
 	return used > 0 ? used : 0;
 }
 
+/* Over how long the others of this window were watched. */
+static int64_t
+foreign_span(const struct bucket *k)
+{
+	int64_t span = k->noted_ms - k->first_ms;
+	int64_t least = k->length_ms / SPAN_MIN_PARTS;
+
+	return span > least ? span : least;
+}
+
+/* We watch only while we ask, so what was seen stands for the rest too. */
+void
+foreign_close(struct bucket *k)
+{
+	if (k->reset_s < 0 || k->length_ms <= 0)
+		return;
+	k->foreign_last = k->foreign * k->length_ms / foreign_span(k);
+}
+
 /*
- * A window begins; what was gone before we first looked is no rate, for we do
- * not know how long it took.
+ * What was gone before we first looked is no rate, for we do not know how
+ * long it took.
  */
 void
-foreign_open(struct bucket *k, int64_t now_ms, bool first)
+foreign_open(struct bucket *k, int64_t now_ms, int64_t opens_ms)
 {
-	k->foreign_last = k->foreign + (k->whole ? k->foreign_base : 0);
-	k->span_last = first ? 0 : now_ms - k->first_ms;
-	k->whole = !first;
 	k->foreign = 0;
 	k->foreign_base = foreign_used(k);
+	k->noted_ms = now_ms;
+	k->length_ms = opens_ms - now_ms;
+	if (k->length_ms < LENGTH_MIN_MS)
+		k->length_ms = LENGTH_MIN_MS;
 }
 
 void
-foreign_note(struct bucket *k)
+foreign_note(struct bucket *k, int64_t now_ms)
 {
 	int64_t used = foreign_used(k) - k->foreign_base;
 
+	k->noted_ms = now_ms;
 	if (used > k->foreign)
 		k->foreign = used;
 }
 
+/*
+ * From our last count on; what may be chance, the square root of a number,
+ * is not expected again.
+ */
 int64_t
-foreign_expected(const struct bucket *k, int64_t opens_ms, int64_t now_ms)
+foreign_expected(const struct bucket *k, int64_t until_ms)
 {
-	int64_t left = opens_ms - now_ms;
-	int64_t gone = now_ms - k->first_ms;
-	int64_t least = (left + gone) / SPAN_MIN_PARTS;
-	int64_t now_rate = 0, last_rate = 0;
+	int64_t left = until_ms - k->noted_ms;
+	int64_t sure = k->foreign - (int64_t)ceil(sqrt((double)k->foreign));
+	int64_t now, last;
 
-	if (left <= 0)
+	if (left <= 0 || k->length_ms <= 0 || k->foreign + k->foreign_last == 0)
 		return 0;
-	if (gone < least)
-		gone = least;
-	if (gone > 0)
-		now_rate = k->foreign * left / gone;
-	if (k->span_last > 0)
-		last_rate = k->foreign_last * left / k->span_last;
-	return now_rate > last_rate ? now_rate : last_rate;
+	now = sure * left / foreign_span(k);
+	last = k->foreign_last * left / k->length_ms;
+	return (now > last ? now : last) + 1;
 }

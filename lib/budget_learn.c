@@ -89,7 +89,7 @@ move_slots(struct budget *b, int class, int from, int to)
 }
 
 static void
-split(struct budget *b, int class, int64_t now_ms)
+split(struct budget *b, int class)
 {
 	struct class *c = &b->classes[class];
 	int from = c->bucket;
@@ -97,7 +97,6 @@ split(struct budget *b, int class, int64_t now_ms)
 	c->bucket = budget_add_bucket(b, c->path, true);
 	c->odd = 0;
 	move_slots(b, class, from, c->bucket);
-	b->buckets[c->bucket].struck_ms = now_ms;
 }
 
 /* Both are one: the careful side of either holds, and all sent is summed. */
@@ -117,6 +116,9 @@ merge(struct budget *b, int from, int to)
 	if (old->margin_ms > new->margin_ms)
 		new->margin_ms = old->margin_ms;
 	new->sent += old->sent;
+	new->told += old->told;
+	for (size_t i = 0; i < APART_MAX; i++)
+		new->apart[i] |= old->apart[i];
 	/* What looked like others was ours. */
 	new->foreign = 0;
 	new->foreign_base = 0;
@@ -128,6 +130,64 @@ merge(struct budget *b, int from, int to)
 	new->twin = -1;
 	new->joint = 0;
 	old->dead = true;
+}
+
+/* Do two buckets look the same from outside? */
+static bool
+alike(const struct bucket *k, const struct bucket *t)
+{
+	return t != k && !t->dead && t->limit == k->limit && t->reset_s >= 0 &&
+	       !resets_differ(t->reset_s, k->reset_s);
+}
+
+void
+learn_send(const struct budget *b, struct slot *slot)
+{
+	for (size_t i = 0; i < b->n_buckets && i < APART_MAX; i++)
+		slot->told[i] = b->buckets[i].told;
+}
+
+int
+learn_suspects(
+    const struct budget *b, const struct bucket *k, int64_t *remaining)
+{
+	int out = 0;
+
+	for (size_t i = 0; i < b->n_buckets; i++) {
+		const struct bucket *t = &b->buckets[i];
+
+		if (!alike(k, t) || i >= APART_MAX || k->apart[i])
+			continue;
+		out += t->in_flight;
+		if (t->remaining < *remaining)
+			*remaining = t->remaining;
+	}
+	return out;
+}
+
+/*
+ * One counter would have counted all that was answered on either bucket
+ * before this request was sent, and the request itself; if it shows less,
+ * they are two.
+ */
+static void
+learn_apart(
+    struct budget *b, const struct slot *slot, const struct budget_answer *a)
+{
+	size_t own = (size_t)slot->bucket;
+	struct bucket *k = &b->buckets[own];
+
+	if (own >= APART_MAX || slot->sent_ms <= k->first_ms ||
+	    a->status == 429)
+		return;
+	for (size_t i = 0; i < b->n_buckets && i < APART_MAX; i++) {
+		struct bucket *t = &b->buckets[i];
+		int64_t told = slot->told[own] + slot->told[i] + 1;
+
+		if (alike(k, t) && slot->sent_ms > t->first_ms &&
+		    a->reset_s == t->reset_s && a->limit - a->remaining < told)
+			k->apart[i] = t->apart[own] = true;
+	}
 }
 
 /*
@@ -143,8 +203,7 @@ may_be_twin(const struct bucket *k, const struct bucket *t,
 	int64_t apart = t->remaining - a->remaining;
 	int64_t open = k->in_flight + t->in_flight + 1;
 
-	if (t == k || t->dead || t->limit != a->limit ||
-	    resets_differ(t->reset_s, a->reset_s))
+	if (!alike(k, t))
 		return false;
 	if (t->limit - t->remaining <= t->sent || apart > open || -apart > open)
 		return false;
@@ -155,32 +214,29 @@ may_be_twin(const struct bucket *k, const struct bucket *t,
 static int
 find_twin(struct budget *b, struct bucket *k, const struct budget_answer *a)
 {
-	for (size_t i = 0; i < b->n_buckets; i++) {
+	for (size_t i = 0; i < b->n_buckets && i < APART_MAX; i++) {
 		const struct bucket *t = &b->buckets[i];
 
-		if (!may_be_twin(k, t, a)) {
-			if (k->twin == (int)i)
-				k->joint = 0;
+		if (k->apart[i] || !may_be_twin(k, t, a))
 			continue;
-		}
 		if (k->twin != (int)i) {
 			k->twin = (int)i;
 			k->joint = 0;
-			k->twin_sent = 0;
+			k->twin_calls = -1;
 		}
-		if (t->calls > k->twin_sent) { /* it moved since */
-			k->twin_sent = t->calls;
-			k->joint++;
-		}
-		return k->joint >= JOINT_ANSWERS ? (int)i : -1;
+		if (t->calls == k->twin_calls)
+			return -1; /* it did not move since */
+		k->twin_calls = t->calls;
+		return ++k->joint >= JOINT_ANSWERS ? (int)i : -1;
 	}
 	return -1;
 }
 
 void
-learn_answer(
-    struct budget *b, int class, int64_t now_ms, const struct budget_answer *a)
+learn_answer(struct budget *b, const struct slot *slot, int64_t now_ms,
+    const struct budget_answer *a)
 {
+	int class = slot->class;
 	struct class *c = &b->classes[class];
 	int twin;
 
@@ -189,9 +245,10 @@ learn_answer(
 	c->reset_s = a->reset_s;
 	c->seen = ++b->answers;
 	if (c->odd >= ODD_ANSWERS) {
-		split(b, class, now_ms);
+		split(b, class);
 		return;
 	}
+	learn_apart(b, slot, a);
 	twin = find_twin(b, &b->buckets[c->bucket], a);
 	if (twin >= 0 && twin < c->bucket)
 		merge(b, c->bucket, twin);

@@ -30,6 +30,8 @@ struct offset {
 };
 
 #define FLIGHT_RING 32
+/* Buckets that may be told apart; a fetch uses five or so. */
+#define APART_MAX 16
 
 /* Requests at once, one limit a tenant (okta-api 3.4). */
 struct flight {
@@ -78,13 +80,15 @@ struct bucket {
 
 	int64_t foreign; /* by others since first_ms */
 	int64_t foreign_base; /* by others before first_ms */
-	bool whole; /* we looked since the window began */
-	int64_t foreign_last; /* in the last whole window */
-	int64_t span_last; /* ms over which foreign_last was seen */
+	int64_t foreign_last; /* in the last whole window, estimated */
+	int64_t noted_ms; /* local time of the window's last count */
+	int64_t length_ms; /* from first_ms to its end */
 
+	int64_t told; /* answers that named this window's count */
+	bool apart[APART_MAX]; /* buckets that are surely others */
 	int twin; /* bucket that may be the same one, -1 none */
 	int joint; /* observations that say so */
-	int64_t twin_sent; /* its count at the last observation */
+	int64_t twin_calls; /* its calls at the last observation */
 
 	int64_t wanted_ms; /* closed and asked for since, -1 not */
 	int64_t calls;
@@ -111,6 +115,7 @@ struct slot {
 	int class;
 	int bucket;
 	int64_t sent_ms;
+	int64_t told[APART_MAX]; /* of each bucket when it was sent */
 	int next_free;
 };
 
@@ -162,18 +167,28 @@ int64_t bucket_opens(const struct budget *b, const struct bucket *k);
 bool bucket_counted(const struct budget_answer *a);
 
 /* budget_foreign.c */
-void foreign_open(struct bucket *k, int64_t now_ms, bool first);
-void foreign_note(struct bucket *k);
-/* Requests by others to be expected until the window ends. */
-int64_t foreign_expected(
-    const struct bucket *k, int64_t opens_ms, int64_t now_ms);
+/* Before the first count of a window replaces the last window's; and after. */
+void foreign_close(struct bucket *k);
+void foreign_open(struct bucket *k, int64_t now_ms, int64_t opens_ms);
+void foreign_note(struct bucket *k, int64_t now_ms);
+/* Requests by others to be expected between our last count and until_ms. */
+int64_t foreign_expected(const struct bucket *k, int64_t until_ms);
+
+/*
+ * Requests out on buckets that may turn out to be this one (their lower
+ * count goes into *remaining): until learned, they are charged here too.
+ */
+int learn_suspects(
+    const struct budget *b, const struct bucket *k, int64_t *remaining);
 
 /* budget_class.c: the bucket of the built-in table, NULL when unknown. */
 const char *class_bucket(const char *method, const char *path);
 
 /* budget_learn.c: called after bucket_settle() on a counted answer. */
-void learn_answer(
-    struct budget *b, int class, int64_t now_ms, const struct budget_answer *a);
+void learn_answer(struct budget *b, const struct slot *slot, int64_t now_ms,
+    const struct budget_answer *a);
+/* Notes in a slot what every bucket had been told before it was sent. */
+void learn_send(const struct budget *b, struct slot *slot);
 
 /* budget.c */
 int budget_add_bucket(struct budget *b, const char *name, bool unknown);

@@ -66,7 +66,7 @@ struct world {
 	int lost_permille, bare_permille, change_percent;
 	int concurrency; /* 0 unlimited */
 	bool dateless;
-	int buckets;
+	int buckets, turn;
 	struct counter counters[BUCKETS];
 
 	struct budget *b;
@@ -315,28 +315,37 @@ send_one(struct world *w, int bucket, int slot)
 	heap_push(w, w->now_ms + half, slot, false);
 }
 
-/* Sends what may be sent; the earliest time to ask again, or INT64_MAX. */
+/* Asks for one; true when it was sent, else *next may come nearer. */
+static bool
+ask(struct world *w, int class, int64_t *next)
+{
+	int64_t wake = -1;
+	int slot = -1;
+
+	if (w->todo[class] == 0)
+		return false;
+	if (budget_reserve(w->b, w->class[class], w -> now_ms, &slot, &wake) ==
+	    BUDGET_GO) {
+		send_one(w, class, slot);
+		return true;
+	}
+	if (wake <= w->now_ms)
+		fail_world(w, "told to wake in the past");
+	if (wake < *next)
+		*next = wake;
+	return false;
+}
+
+/* Sends what may be sent, in turns; when to ask again, or INT64_MAX. */
 static int64_t
 pump(struct world *w)
 {
 	int64_t next = INT64_MAX;
 
-	for (int i = 0; i < w->buckets; i++) {
-		while (w->todo[i] > 0) {
-			int64_t wake = -1;
-			int slot = -1;
-
-			if (budget_reserve(w->b, w->class[i], w -> now_ms,
-				&slot, &wake) == BUDGET_GO) {
-				send_one(w, i, slot);
-				continue;
-			}
-			if (wake <= w->now_ms)
-				fail_world(w, "told to wake in the past");
-			if (wake < next)
-				next = wake;
-			break;
-		}
+	for (int idle = 0; idle < w->buckets; idle++) {
+		w->turn = (w->turn + 1) % w->buckets;
+		if (ask(w, w->turn, &next))
+			idle = -1;
 	}
 	return next;
 }

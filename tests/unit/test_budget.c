@@ -331,7 +331,7 @@ refused_level_is_avoided_for_a_while(void **state)
 	struct budget *b = start(1, 0, 8);
 	int users = budget_class(b, "GET", USERS);
 	struct budget_answer zero = { 429, 0, 0, T0_S + 114, T0, -1 };
-	int slot[8], window = 0;
+	int slot[8], window = 0, left = 8999;
 	int64_t now = 20;
 
 	(void)state;
@@ -342,7 +342,7 @@ refused_level_is_avoided_for_a_while(void **state)
 	for (; now < 40 * S; now += 200) {
 		for (int i = 0; i < 7; i++) {
 			struct budget_answer a =
-			    counted(9000, 8000, 60, now + 200);
+			    counted(9000, --left, 60, now + 200);
 
 			budget_settle(b, slot[i], now + 200, &a);
 			slot[i] = go(b, users, now + 200);

@@ -125,6 +125,56 @@ finds_the_limit_in_flight(void **state)
 	}
 }
 
+/* One of a few numbers a header may hold, good and bad. */
+static int64_t
+any_number(uint64_t *random, int64_t usual)
+{
+	static const int64_t odd[] = { -1, 0, 1, INT64_MAX, INT64_MIN,
+		INT64_MAX / 1000, 2147483648, -5 };
+
+	*random = *random * 6364136223846793005u + 1442695040888963407u;
+	if ((*random >> 60) < 8)
+		return usual + (int64_t)(*random >> 40 & 63);
+	return odd[*random >> 50 & 7];
+}
+
+/* Whatever the headers say, the next request is never an hour away. */
+static void
+nonsense_does_no_harm(void **state)
+{
+	static const int status[] = { 200, 200, 200, 429, 503, 0, 404, 500 };
+	uint64_t random = 1;
+
+	(void)state;
+	for (int round = 0; round < 200; round++) {
+		struct budget_limits limits = { 0.8, 0, 1 + round, 7 };
+		struct budget *b = budget_new(&limits);
+		int class[2] = { budget_class(b, "GET", "/api/v1/users"),
+			budget_class(b, "GET", "/x") };
+		int64_t now = 0;
+
+		for (int i = 0; i < 500; i++) {
+			int64_t r = any_number(&random, 0), wake = -1;
+			struct budget_answer a = { status[r & 7],
+				any_number(&random, 10), any_number(&random, 0),
+				any_number(&random, 1757607700 + now / 1000),
+				any_number(&random, 1757607700000 + now),
+				any_number(&random, -50) };
+			int slot;
+
+			if (budget_reserve(b, class[i & 1], now, &slot,
+				&wake) == BUDGET_GO) {
+				budget_settle(b, slot, now += 30, &a);
+				continue;
+			}
+			assert_in_range(wake - now, 1, 3600000);
+			now = wake;
+		}
+		assert_int_equal(budget_in_flight(b), 0);
+		budget_free(b);
+	}
+}
+
 int
 main(void)
 {
@@ -134,6 +184,7 @@ main(void)
 		cmocka_unit_test(uses_what_is_allowed),
 		cmocka_unit_test(needs_no_more_than_ideal),
 		cmocka_unit_test(finds_the_limit_in_flight),
+		cmocka_unit_test(nonsense_does_no_harm),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);
