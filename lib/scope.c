@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "json.h"
 #include "mem.h"
 #include "predicate.h"
 
@@ -92,7 +93,7 @@ check(struct scope *s, struct why *why)
 	yyjson_val *root = yyjson_doc_get_root(s->doc), *key, *value;
 	size_t i, n;
 
-	if (yyjson_get_uint(yyjson_obj_get(root, "v")) != 1)
+	if (json_int(json_get(root, "v"), 0) != 1)
 		return bad(why, NULL, "\"v\" is not 1");
 	if (!yyjson_is_str(yyjson_obj_get(root, "rules")))
 		return bad(why, NULL, "\"rules\" is missing");
