@@ -15,10 +15,11 @@
 #include "clock.h"
 #include "log.h"
 
+/* Wrong configuration explains what follows from it, so it stays. */
 static void
 graver(struct run *r, int code)
 {
-	if (code > r->code)
+	if (r->code != EXIT_USAGE && code > r->code)
 		r->code = code;
 }
 

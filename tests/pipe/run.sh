@@ -1,0 +1,85 @@
+#!/usr/bin/env bash
+# run.sh - `idmesh run`: the set from one configuration, and what it does
+# when one of its programs dies, is refused, or is stopped.
+. tests/setup.sh
+
+org sim --users 800 --groups 30 --edges 2000 --tier unlimited
+source_file "$TMP/okta.json"
+config() {
+	jq -n --arg rules "$ROOT/rules" '{sources: ["okta.json"],
+		rules: $rules, state: "state.db", sinks: ["sqlite:mesh.db",
+		"ndjson:changes.ndjson"], workers: 2} | '"${1:-.}" >"$TMP/run.json"
+}
+config
+
+run "$IDMESH" run "$TMP/run.json"
+is 'a first run ends well' "$status" 0
+like 'it says what it did' "$err" 'User +full +800 records: 7[0-9][0-9] new'
+is 'both targets have every user' "$(sqlite3 "$TMP/mesh.db" \
+	'select count(*) from "User"')" "$(jq -s '[.[] | select(.op == "put" and
+	.type == "User") | .id] | unique | length' "$TMP/changes.ndjson")"
+unlike 'no socket folder is left' "$(ls "$TMP")" '^idmesh-'
+
+curl -s -X POST "$url/_sim/mutate" -d '{"change": 5}' >/dev/null
+run "$IDMESH" run "$TMP/run.json" --json -j 1
+is 'a second run ends well' "$status" 0
+is 'its summary is one line of JSON' "$(printf %s "$out" |
+	jq -r '[.exit, .runs[0].source, .runs[0].streams.User.mode,
+	.runs[0].streams.User.changed] | join(" ")')" '0 okta:contoso delta 5'
+
+# --- wrong use ---------------------------------------------------------------
+run "$IDMESH" run "$TMP/missing.json"
+is 'a missing configuration is wrong use' "$status" 100
+config '.sink = "x"'
+run "$IDMESH" run "$TMP/run.json"
+is 'an unknown key is wrong use' "$status" 100
+like 'and named with its place' "$err" 'run\.json:[0-9]+: .*sink'
+config
+mkdir "$TMP/bad-rules"
+echo 'map "okta.User" { status = nope("status") }' >"$TMP/bad-rules/okta.lua"
+config ".rules = \"$TMP/bad-rules\""
+run "$IDMESH" run "$TMP/run.json"
+is 'wrong rules are wrong use' "$status" 100
+like 'and named with their place' "$err" 'okta\.lua:1: '
+config
+run "$IDMESH" run "$TMP/run.json" --every soon
+is 'a time that is none is wrong use' "$status" 100
+
+env -u IDMESH_SECRET_OKTA_CONTOSO_APITOKEN "$IDMESH" run "$TMP/run.json" \
+	2>"$TMP/err"
+is 'a missing secret is a configuration error' $? 100
+like 'and it says where it was looked for' "$(cat "$TMP/err")" \
+	'IDMESH_SECRET_OKTA_CONTOSO_APITOKEN'
+
+# --- what dies is started again -----------------------------------------------
+child_of() {
+	pgrep -P "$(cat "$TMP/big.pid")" -f "idmesh-$1" | head -n 1
+}
+for victim in transform join sink fetch; do
+	rm -f "$TMP"/state.db* "$TMP"/mesh.db* "$TMP"/changes.ndjson
+	curl -s -X POST "$url/_sim/fault" -d '[{"match": "/api/v1/groups",
+		"nth": 2, "count": 1, "kind": "slow", "ms": 700}]' >/dev/null
+	start big "$IDMESH" run "$TMP/run.json"
+	wait_for child_of fetch
+	wait_for child_of "$victim"
+	kill -KILL "$(child_of "$victim")"
+	wait "$(cat "$TMP/big.pid")"
+	is "a run survives the death of its $victim" $? 0
+	is "and the mesh is whole" "$(sqlite3 "$TMP/mesh.db" \
+		'select count(*) from GroupMember')" \
+		"$(curl -s "$url/_sim/members" | wc -l)"
+done
+
+# --- a schedule ends when it is asked to ---------------------------------------
+start timed "$IDMESH" run "$TMP/run.json" --every 1s
+rounds() {
+	[ "$("$IDMESH" join runs --db "$TMP/state.db" --json | wc -l)" -ge 4 ]
+}
+ok 'rounds follow one another' wait_for rounds
+run "$IDMESH" run "$TMP/run.json"
+is 'a second run on the same state is refused' "$status" 111
+like 'and says why' "$err" 'another idmesh run'
+stop timed
+is 'SIGTERM ends the schedule cleanly' "$status" 0
+
+done_testing
