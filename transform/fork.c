@@ -43,7 +43,7 @@ struct listener {
 };
 
 static void
-on_signal(void *arg, short events)
+on_event(void *arg, short events)
 {
 	struct listener *l = arg;
 	struct signalfd_siginfo info;
@@ -69,5 +69,5 @@ fork_signals(struct loop *l, void (*fn)(void *arg, int signal), void *arg)
 		log_warn(
 		    "SIGUSR1 and SIGUSR2 have no effect: %s", strerror(errno));
 	else
-		loop_fd(l, listener.fd, LOOP_IN, on_signal, &listener);
+		loop_fd(l, listener.fd, LOOP_IN, on_event, &listener);
 }

@@ -73,6 +73,9 @@ main(int argc, char **argv)
 {
 	log_open("idmesh-transform");
 	signal(SIGPIPE, SIG_IGN);
+	/* They mean more or fewer processes, and nothing to a single one. */
+	signal(SIGUSR1, SIG_IGN);
+	signal(SIGUSR2, SIG_IGN);
 	/* Pages come and go all the time: their memory stays with us. */
 	mallopt(M_MMAP_THRESHOLD, KEEP_BYTES);
 	mallopt(M_TRIM_THRESHOLD, KEEP_BYTES);
