@@ -68,19 +68,31 @@ rows() {
 		(select count(*) from "Group"), (select count(*) from GroupMember)'
 }
 
-# The SDK and better-sqlite3, which is compiled here: its ready-made binaries
-# are not on every network.
+# content FILE.db: a sum over every row, by the columns that the SDK's side has.
+content() {
+	local name columns
+	for name in User Group GroupMember; do
+		columns=$(sqlite3 "$DIR/sdk/mesh.db" "select
+			group_concat('\"' || name || '\"') from pragma_table_info('$name')")
+		sqlite3 "$1" "select $columns from \"$name\" order by ExternalId"
+	done | sha256sum
+}
+
+# Okta's SDK, and better-sqlite3 compiled here: its ready-made binaries are
+# not on every network.
 install_sdk() {
+	local log=$DIR/npm.log built=node_modules/better-sqlite3/build/Release
 	mkdir -p "$DIR/node"
 	cp "$HERE"/sdk-import/* "$DIR/node/"
-	[ -e "$DIR/node/node_modules/better-sqlite3/build/Release/better_sqlite3.node" ] &&
-		return
-	[ -d /usr/include/node ] || echo \
-		'  no /usr/include/node: install libnode-dev for the SDK' >&2
+	[ -e "$DIR/node/$built/better_sqlite3.node" ] && return
+	echo "  building the SDK's side, once, in a minute or two" >&2
 	(cd "$DIR/node" && npm_config_build_from_source=true \
 		npm_config_nodedir=/usr npm install --no-package-lock --no-audit \
-		--no-fund --loglevel=error) >"$DIR/npm.log" 2>&1 ||
-		die "cannot build the SDK's side: $(tail -n 5 "$DIR/npm.log")"
+		--no-fund --loglevel=error) >"$log" 2>&1 ||
+		die "cannot install Okta's SDK: $(tail -n 5 "$log")"
+	[ -e "$DIR/node/$built/better_sqlite3.node" ] || echo \
+		'  better-sqlite3 could not be compiled (it needs g++, python3' \
+		'and /usr/include/node of libnode-dev): another writer instead' >&2
 }
 
 # The largest that each program has been, in MB.
@@ -108,9 +120,8 @@ full_import() {
 	export OKTA_TOKEN=$IDMESH_SECRET_OKTA_CONTOSO_APITOKEN
 	first sdk node "$DIR/node/import.mjs" "$url" "$DIR/sdk/mesh.db"
 	for side in pipe sdk; do
-		[ "$(rows "$DIR/set/mesh.db")" = "$(rows "$DIR/$side/mesh.db")" ] ||
-			die "$side wrote $(rows "$DIR/$side/mesh.db")," \
-				"idmesh run $(rows "$DIR/set/mesh.db")"
+		[ "$(content "$DIR/set/mesh.db")" = "$(content "$DIR/$side/mesh.db")" ] ||
+			die "$side wrote other rows than idmesh run"
 	done
 	title "full import into SQLite, no rate limits:" \
 		"$(rows "$DIR/set/mesh.db" | tr '|' /) users/groups/memberships"
@@ -119,7 +130,7 @@ full_import() {
 	row_of 'idmesh run' set set
 	row_of 'idmesh in a pipe' pipe set
 	row_of 'idmesh fetch alone' fetch set
-	row_of "Okta's SDK, better-sqlite3" sdk set
+	row_of "Okta's SDK, $(<"$DIR/sdk.out")" sdk set
 }
 
 nothing_changed() {

@@ -108,7 +108,9 @@ lua_example() {
 
 # What cannot be done in a test, and what stands for it.
 prepared() {
-	sed -E -e 's/^make ([a-z]+).*/make -C "$ROOT" -n BUILD="$BUILD" \1/' \
+	# shellcheck disable=SC2016 # for the shell that runs the example
+	sed -E -e 's,^make demo.*,BUILD="$TMP/demo" "$ROOT/scripts/demo",' \
+		-e 's,^make ([a-z]+).*,make -C "$ROOT" -n BUILD="$BUILD" \1,' \
 		-e "s,/run/idmesh,$TMP/run,g" "$1"
 }
 
@@ -179,6 +181,8 @@ done
 ln -s "$BUILD" "$WORLD/build"
 cp -r rules "$WORLD/rules"
 ln -s "$BUILD" "$WORLD/bin"
+mkdir "$TMP/demo"
+ln -s "$BUILD"/idmesh* "$BUILD/orgsim" "$TMP/demo"
 PATH=$WORLD/bin:$PATH
 export IDMESH_RULES=$WORLD/rules
 for file in "$TMP"/examples/lib-config.5-*; do

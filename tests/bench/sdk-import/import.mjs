@@ -2,10 +2,11 @@
 //
 // node import.mjs URL FILE.db; the token is in $OKTA_TOKEN.  Reads every
 // user, group and membership and writes the rows that idmesh writes, with as
-// many member listings in flight as idmesh has (8).  Prints the counts.
+// many member listings in flight as idmesh has (8).  Prints what wrote.
 
 import okta from '@okta/okta-sdk-nodejs';
-import Database from 'better-sqlite3';
+
+import { openStore } from './store.mjs';
 
 const [url, file] = process.argv.slice(2);
 const IN_FLIGHT = 8;
@@ -40,20 +41,11 @@ function groupRow(g) {
 		...groupTop.map((name) => cell(g[name]))];
 }
 
-const db = new Database(file);
-db.pragma('journal_mode = WAL');
-db.pragma('synchronous = FULL');
+const store = await openStore(file);
 
-// A table, and a function that takes rows and writes them in batches.
+// A table that is written in batches.
 function table(name, columns) {
-	const names = columns.map((c) => `"${c}"`).join(', ');
-	db.exec(`CREATE TABLE "${name}" (${names}, PRIMARY KEY("${columns[0]}"))`);
-	const insert = db.prepare(`INSERT OR REPLACE INTO "${name}" VALUES (` +
-		columns.map(() => '?').join(', ') + ')');
-	const write = db.transaction((rows) => {
-		for (const row of rows)
-			insert.run(row);
-	});
+	const into = store.table(name, columns);
 	let rows = [];
 	return {
 		put(row) {
@@ -61,7 +53,7 @@ function table(name, columns) {
 				this.flush();
 		},
 		flush() {
-			write(rows);
+			into.write(rows);
 			rows = [];
 		},
 	};
@@ -113,7 +105,5 @@ const ids = await listGroups();
 await Promise.all([listUsers(),
 	...Array.from({ length: IN_FLIGHT - 1 }, () => listMembers(ids))]);
 members.flush();
-const count = (name) => db.prepare(`SELECT count(*) n FROM "${name}"`).get().n;
-console.log(JSON.stringify({ users: count('User'), groups: count('Group'),
-	members: count('GroupMember') }));
-db.close();
+await store.close();
+console.log(store.name);
