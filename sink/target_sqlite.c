@@ -33,8 +33,7 @@ static const char setup[] = "PRAGMA journal_mode=WAL;"
 			    "PRAGMA synchronous=FULL;"
 			    "PRAGMA cache_size=-32768;"
 			    "PRAGMA wal_autocheckpoint=2000;"
-			    "PRAGMA journal_size_limit=33554432;"
-			    "PRAGMA temp_store=MEMORY;";
+			    "PRAGMA journal_size_limit=33554432;";
 
 static const char create[] =
     "BEGIN IMMEDIATE;"
