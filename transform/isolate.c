@@ -22,8 +22,8 @@
 #include "lines.h"
 #include "mem.h"
 
-#define RECORD_MS 10000 /* the rules' own deadline is far below */
-#define TICK_MS 1000
+#define RECORD_MS 60000 /* far above the rules' own deadline */
+#define TICK_MS 250
 #define ID_MAX 512
 
 /* What comes back before the mapped bytes. */

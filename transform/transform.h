@@ -53,7 +53,7 @@ struct mapper {
 	struct rejects rejects;
 	uint64_t pages, records;
 	/*
-	 * Called about once a second while a page is isolated, so that a
+	 * Called several times a second while a page is isolated, so that a
 	 * worker can say that it lives; NULL for nobody.
 	 */
 	void (*tick)(void *arg);

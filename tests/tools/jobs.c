@@ -3,7 +3,7 @@
  *
  * `jobs JOBS COMMIT [late] < pages > records`: hands pages out by credit and
  * writes what comes back, ends when every page came back once.  A worker that
- * says bye or is silent for 2 s loses its pages to others; a page that was
+ * says bye or is silent for long loses its pages to others; a page that was
  * handed out three times is isolated.  With "late" nobody is at COMMIT until
  * a worker has said that it can take no more.  Lines on stderr tell of
  * instances that come ("ready"), leave ("bye") or die ("silent").
@@ -22,7 +22,7 @@
 #include "mem.h"
 #include "msg.h"
 
-#define SILENT_MS 2000
+#define SILENT_MS 1800 /* below the deadline of a rule */
 #define WORKERS_MAX 16
 
 struct page {
