@@ -145,5 +145,6 @@ void summary_print(struct fetch *f);
 int command_fetch(int argc, char *argv[]);
 int command_test(int argc, char *argv[]);
 int command_secret(int argc, char *argv[]);
+int command_report(int argc, char *argv[]);
 
 #endif

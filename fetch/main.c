@@ -17,5 +17,7 @@ main(int argc, char *argv[])
 		return command_test(argc - 1, argv + 1);
 	if (argc > 1 && strcmp(argv[1], "secret") == 0)
 		return command_secret(argc - 1, argv + 1);
+	if (argc > 1 && strcmp(argv[1], "report") == 0)
+		return command_report(argc - 1, argv + 1);
 	return command_fetch(argc, argv);
 }
