@@ -183,12 +183,12 @@ check_endpoint(struct bus_socket *s, int bind, struct why *why)
 	if (strncmp(e, "ipc://", 6) == 0)
 		return bind ? lock_path(s, e + 6, why) : 0;
 	if (strncmp(e, "tcp://", 6) != 0)
-		return why_set(why, "E_BUS", e,
+		return why_set(why, "E_ENDPOINT", e,
 		    "\"%s\" is no endpoint; use ipc:///path or "
 		    "tcp://127.0.0.1:port",
 		    e);
 	if (!is_loopback(e + 6))
-		return why_set(why, "E_BUS", e,
+		return why_set(why, "E_ENDPOINT", e,
 		    "tcp:// off loopback is not encrypted and is refused; "
 		    "use ipc:// or a loopback address");
 	return 0;

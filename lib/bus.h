@@ -33,7 +33,8 @@ void bus_free(struct bus *b);
 /*
  * ROUTER on an endpoint.  ipc://: the folder is made 0700 and the path is
  * held by a lock file, so that a second process cannot steal it.  tcp:// off
- * loopback is refused.  NULL with a reason.
+ * loopback is refused.  NULL with a reason, E_ENDPOINT for one that will never
+ * do.
  */
 struct bus_socket *bus_bind(
     struct bus *b, const char *endpoint, struct why *why);
