@@ -244,8 +244,9 @@ open_positions(struct fetch *f)
 	if (f->opt.jobs != NULL) {
 		f->out = out_bus_new(f, &why);
 		if (f->out == NULL)
-			die(strcmp(why.code, "E_USE") == 0 ? EXIT_USAGE
-							   : EXIT_TEMPORARY,
+			die(strcmp(why.code, "E_ENDPOINT") == 0
+				? EXIT_USAGE
+				: EXIT_TEMPORARY,
 			    "%s", why.text);
 		return;
 	}

@@ -28,7 +28,7 @@
 #define HELLO_MS 500
 #define BEAT_MS 1000
 #define JOIN_SILENT_MS 3000
-#define JOIN_ABSENT_MS 60000 /* at the start */
+#define JOIN_ABSENT_MS 30000 /* at the start */
 #define JOIN_LOST_MS 300000 /* later */
 #define WORKERS_WARN_MS 10000
 #define WORKERS_LOST_MS 300000
