@@ -7,6 +7,7 @@
 
 #include "opt.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -18,6 +19,7 @@
 #include "why.h"
 
 #define NAMES_MAX 64
+#define LISTS_MAX 8 /* options of type OPT_LIST in a program */
 #define HELP_COLUMN 26
 
 void
@@ -118,11 +120,25 @@ set_int(const struct opt_use *use, const struct opt *o, const char *value)
 	*(int64_t *)o->target = n;
 }
 
+/* Lists live as long as the process: what opt_parse() fills are options. */
+static void
+append(struct opt_list *list, const char *value)
+{
+	static const char **kept[LISTS_MAX];
+	size_t i = 0;
+
+	while (kept[i] != NULL && kept[i] != list->items)
+		i++;
+	assert(i < LISTS_MAX - 1);
+	list->items =
+	    xrealloc(list->items, (list->n + 1) * sizeof(*list->items));
+	list->items[list->n++] = value;
+	kept[i] = list->items;
+}
+
 static void
 set(const struct opt_use *use, const struct opt *o, const char *value)
 {
-	struct opt_list *list;
-
 	switch (o->type) {
 	case OPT_FLAG:
 		*(int *)o->target = 1;
@@ -134,10 +150,7 @@ set(const struct opt_use *use, const struct opt *o, const char *value)
 		set_int(use, o, value);
 		break;
 	case OPT_LIST:
-		list = o->target;
-		list->items =
-		    xrealloc(list->items, (list->n + 1) * sizeof(*list->items));
-		list->items[list->n++] = value;
+		append(o->target, value);
 		break;
 	}
 }

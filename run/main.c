@@ -134,6 +134,7 @@ main(int argc, char *argv[])
 		log_level(LOG_WARN);
 	if (config_run_read(argv[1], &r.config, &errors) < 0) {
 		fwrite(errors.data, 1, errors.len, stderr);
+		buf_free(&errors);
 		return EXIT_USAGE;
 	}
 	folder = own_folder();
