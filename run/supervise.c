@@ -192,7 +192,8 @@ on_signal(void *arg, int signal)
 		if (!r->terminated)
 			log_info("stopping: finishing what is on its way");
 		r->terminated = 1;
-		if (r->phase == PHASE_ROUND)
+		/* A schedule goes on in the next start; one run did not end. */
+		if (r->phase == PHASE_ROUND && r->every_ms == 0)
 			graver(r, EXIT_TEMPORARY);
 		begin_stop(r);
 	}
