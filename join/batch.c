@@ -3,7 +3,7 @@
  *
  * pipe.c and service.c offer messages to the committer and call join_batch()
  * whenever nothing more is waiting.  Data, dead letters, seq and resume state
- * of up to 20 pages are durable when it returns; only then are they
+ * of up to 32 pages are durable when it returns; only then are they
  * acknowledged.
  */
 
@@ -14,7 +14,7 @@
 
 #include "log.h"
 
-#define BATCH_PAGES 20
+#define BATCH_PAGES 32
 #define BATCH_BYTES ((size_t)4 << 20)
 #define REJECTS_MAX 100
 #define REJECTS_PERCENT 1
@@ -154,6 +154,9 @@ join_batch(struct join *j, const struct flow **of)
 		return j->store->failed ? BATCH_FAIL : BATCH_FENCED;
 	}
 	save_flows(j);
+	/* Most sweeps are small and done with the end that decided them. */
+	if (j->sweeping)
+		j->sweeping = sweep_step(j) > 0;
 	if (store_commit(j->store) != 0)
 		return BATCH_FAIL;
 	committer_done(j->committer);

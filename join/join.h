@@ -118,8 +118,9 @@ void change_prune(struct store *s, int64_t acked);
 void apply_end(struct join *j, struct flow *f, const struct msg *m);
 /* Would it take more than the guard allows? Then why holds the numbers. */
 bool sweep_guard(struct join *j, const struct flow *f, char *why, size_t len);
-/* Goes on with decided sweeps, a chunk a transaction; 0 when none is left,
- * -1 when the store failed. */
+/* Goes on with decided sweeps: a chunk in this transaction, or in one of its
+ * own; 0 when none is left, -1 when the store failed. */
+int sweep_step(struct join *j);
 int sweep_chunk(struct join *j);
 
 /* batch.c: what is in order becomes one transaction. */

@@ -8,6 +8,7 @@
 #include "join.h"
 
 #include <fcntl.h>
+#include <malloc.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,6 +19,8 @@
 
 /* A hole in seq this wide means that a page is lost, not late. */
 #define REACH 4096
+
+#define KEPT_BYTES (32 << 20)
 
 static const struct command {
 	const char *name;
@@ -42,6 +45,15 @@ open_standard(void)
 	while (fd >= 0 && fd <= STDERR_FILENO);
 	if (fd > STDERR_FILENO)
 		close(fd);
+}
+
+/* A parsed page is large and short-lived: keep its memory. */
+static void
+keep_memory(void)
+{
+	mallopt(M_MMAP_THRESHOLD, KEPT_BYTES);
+	mallopt(M_TRIM_THRESHOLD, KEPT_BYTES);
+	mallopt(M_TOP_PAD, 1 << 20);
 }
 
 struct settings {
@@ -133,5 +145,6 @@ main(int argc, char *argv[])
 		if (argc > 1 && strcmp(argv[1], commands[i].name) == 0)
 			return commands[i].run(argc - 1, argv + 1);
 	parse(argc, argv, &o);
+	keep_memory();
 	return run(&o);
 }

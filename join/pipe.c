@@ -1,16 +1,21 @@
 /*
  * pipe.c - join as a filter: records on stdin, changes on stdout.
  *
- * Reads as long as lines are waiting, commits, then writes what the commit
- * added to the change log; a pipe needs no acknowledgement.  At the end of
- * input it says which streams did not end.
+ * Reads as long as lines are waiting, commits, then goes on; what the commits
+ * added to the change log is written whenever the next stage has room, for
+ * the log is the queue and a slow sink need not hold the source back.  A pipe
+ * needs no acknowledgement.  At the end of input it says which streams did
+ * not end.
  */
 
 #include "join.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "clock.h"
@@ -18,15 +23,17 @@
 #include "log.h"
 #include "outbox.h"
 
-#define PIPE_PAGES 20
+#define PIPE_PAGES 32
 #define PIPE_BYTES ((size_t)4 << 20)
 
 struct pipe {
 	struct join *j;
 	struct lines *in;
-	int64_t number; /* the last change that was written */
+	int64_t number; /* the last change that is in out or behind */
 	size_t pages, bytes; /* read since the last transaction */
-	struct buf out;
+	int out_fd; /* stdout, or the same pipe without waiting */
+	struct buf out; /* the message that is being written */
+	size_t written; /* of it */
 };
 
 static volatile sig_atomic_t hangup;
@@ -38,40 +45,112 @@ on_hangup(int signal)
 	hangup = 1;
 }
 
+/*
+ * A pipe is opened anew, so that only this process does not wait at it; what
+ * is no pipe takes everything at once anyway.
+ */
+static int
+open_stdout(void)
+{
+	struct stat st;
+	int fd = -1;
+
+	if (fstat(STDOUT_FILENO, &st) == 0 && S_ISFIFO(st.st_mode))
+		fd = open("/proc/self/fd/1", O_WRONLY | O_NONBLOCK | O_CLOEXEC);
+	return fd >= 0 ? fd : STDOUT_FILENO;
+}
+
+/* Waits until one of them moves; stdin is left out at its end. */
+static void
+wait_for(const struct pipe *p, bool in)
+{
+	struct pollfd fds[] = {
+		{ .fd = p->out_fd, .events = POLLOUT },
+		{ .fd = in ? STDIN_FILENO : -1, .events = POLLIN },
+	};
+
+	(void)poll(fds, 2, -1);
+}
+
+/* Writes what there is room for; EXIT_DONE also when that is not all. */
+static int
+write_some(struct pipe *p)
+{
+	while (p->written < p->out.len) {
+		ssize_t n = write(p->out_fd, p->out.data + p->written,
+		    p->out.len - p->written);
+
+		if (n >= 0) {
+			p->written += (size_t)n;
+		} else if (errno == EAGAIN) {
+			return EXIT_DONE;
+		} else if (errno == EPIPE) {
+			log_error("the next stage is gone");
+			return EXIT_TEMPORARY;
+		} else if (errno != EINTR) {
+			log_error("cannot write: %s", strerror(errno));
+			return EXIT_TEMPORARY;
+		}
+	}
+	buf_clear(&p->out);
+	p->written = 0;
+	return EXIT_DONE;
+}
+
+/* Writes the message in out to its end. */
 static int
 emit(struct pipe *p)
 {
 	int rc;
 
 	buf_char(&p->out, '\n');
-	rc = lines_write(STDOUT_FILENO, p->out.data, p->out.len);
-	buf_clear(&p->out);
-	if (rc == 0)
-		return EXIT_DONE;
-	if (errno == EPIPE)
-		log_error("the next stage is gone");
-	else
-		log_error("cannot write: %s", strerror(errno));
-	return EXIT_TEMPORARY;
+	rc = write_some(p);
+	while (rc == EXIT_DONE && p->out.len > 0) {
+		wait_for(p, false);
+		rc = write_some(p);
+	}
+	return rc;
 }
 
 static int
 emit_schema(struct pipe *p)
 {
+	int rc = EXIT_DONE;
+
+	while (rc == EXIT_DONE && p->out.len > 0) {
+		wait_for(p, false);
+		rc = write_some(p);
+	}
+	if (rc != EXIT_DONE)
+		return rc;
 	outbox_schema(p->j, &p->out);
 	return emit(p);
 }
 
+/* Writes changes as long as there is room for them. */
 static int
 emit_changes(struct pipe *p)
 {
-	int rc = EXIT_DONE;
+	int rc = write_some(p);
 
-	while (rc == EXIT_DONE &&
-	       outbox_delta(p->j->store, 0, &p->number, &p->out))
-		rc = emit(p);
-	if (p->j->store->failed)
-		rc = EXIT_TEMPORARY;
+	while (rc == EXIT_DONE && p->out.len == 0 &&
+	       outbox_delta(p->j->store, 0, &p->number, &p->out)) {
+		buf_char(&p->out, '\n');
+		rc = write_some(p);
+	}
+	return p->j->store->failed ? EXIT_TEMPORARY : rc;
+}
+
+/* Writes every change there is. */
+static int
+drain(struct pipe *p)
+{
+	int rc = emit_changes(p);
+
+	while (rc == EXIT_DONE && p->out.len > 0) {
+		wait_for(p, false);
+		rc = emit_changes(p);
+	}
 	return rc;
 }
 
@@ -108,7 +187,7 @@ catch_up(struct pipe *p, const char *after)
 	rc = emit_schema(p);
 	if (rc == EXIT_DONE && place > 0)
 		rc = emit_rebuild(p);
-	return rc == EXIT_DONE ? emit_changes(p) : rc;
+	return rc == EXIT_DONE ? drain(p) : rc;
 }
 
 static int
@@ -124,8 +203,10 @@ commit(struct pipe *p)
 			rc = emit_changes(p);
 	} while (result == BATCH_DONE && rc == EXIT_DONE);
 	p->pages = p->bytes = 0;
-	if (result == BATCH_STOP)
+	if (result == BATCH_STOP) {
+		rc = drain(p);
 		return rc == EXIT_DONE ? EXIT_USAGE : rc;
+	}
 	if (result == BATCH_FAIL || result == BATCH_FENCED)
 		return EXIT_TEMPORARY;
 	return rc;
@@ -199,12 +280,54 @@ reload(struct pipe *p)
 	return rc;
 }
 
+/* Is more to read without waiting, that the next transaction can take? */
+static bool
+more_waits(const struct pipe *p)
+{
+	struct pollfd in = { .fd = STDIN_FILENO, .events = POLLIN };
+
+	if (p->pages >= PIPE_PAGES || p->bytes >= PIPE_BYTES)
+		return false;
+	return lines_ready(p->in) || poll(&in, 1, 0) > 0;
+}
+
+/* Commits what was read; writes changes until there is more to read. */
+static int
+work(struct pipe *p)
+{
+	int rc = commit(p);
+
+	while (rc == EXIT_DONE && p->out.len > 0 && !more_waits(p)) {
+		wait_for(p, true);
+		rc = emit_changes(p);
+	}
+	return rc;
+}
+
+static int
+read_error(enum lines_result result)
+{
+	switch (result) {
+	case LINES_TORN:
+		log_error("the input ends in the middle of a line");
+		return EXIT_TEMPORARY;
+	case LINES_LONG:
+		log_error("a line is longer than 8 MiB");
+		return EXIT_USAGE;
+	case LINES_ERROR:
+		log_error("cannot read: %s", strerror(errno));
+		return EXIT_TEMPORARY;
+	default:
+		return EXIT_DONE;
+	}
+}
+
 /* Until the input ends or something fails. */
 static int
 read_all(struct pipe *p)
 {
 	enum lines_result result = LINES_ONE;
-	int rc = EXIT_DONE;
+	int rc = EXIT_DONE, left;
 
 	while (rc == EXIT_DONE) {
 		char *line;
@@ -216,23 +339,16 @@ read_all(struct pipe *p)
 		if (result != LINES_ONE || rc != EXIT_DONE)
 			break;
 		rc = take_line(p, line, len);
-		if (rc == EXIT_DONE &&
-		    (!lines_ready(p->in) || p->pages >= PIPE_PAGES ||
-			p->bytes >= PIPE_BYTES))
-			rc = commit(p);
+		if (rc == EXIT_DONE && !more_waits(p))
+			rc = work(p);
 	}
 	if (rc != EXIT_DONE)
 		return rc;
-	rc = commit(p);
-	if (rc != EXIT_DONE || result == LINES_END)
-		return rc;
-	if (result == LINES_TORN)
-		log_error("the input ends in the middle of a line");
-	else if (result == LINES_LONG)
-		log_error("a line is longer than 8 MiB");
-	else
-		log_error("cannot read: %s", strerror(errno));
-	return result == LINES_LONG ? EXIT_USAGE : EXIT_TEMPORARY;
+	rc = read_error(result);
+	left = commit(p);
+	if (left == EXIT_DONE)
+		left = drain(p);
+	return left != EXIT_DONE ? left : rc;
 }
 
 /* The streams of this run that the input did not bring to their end. */
@@ -296,6 +412,7 @@ join_pipe(struct join *j, const char *after)
 	sigaction(SIGHUP, &hup, NULL);
 	lines_widen(STDIN_FILENO);
 	lines_widen(STDOUT_FILENO);
+	p.out_fd = open_stdout();
 	rc = catch_up(&p, after);
 	if (rc == EXIT_DONE)
 		rc = commit(&p);

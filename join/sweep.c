@@ -160,19 +160,15 @@ tell_flow(struct join *j, const struct sweep *w)
 }
 
 int
-sweep_chunk(struct join *j)
+sweep_step(struct join *j)
 {
 	struct store *s = j->store;
 	struct flow scratch = { 0 };
 	struct sweep w;
 	bool last;
 
-	if (store_begin(s) != 0)
-		return -1;
-	if (!next_sweep(s, &w)) {
-		store_rollback(s);
-		return s->failed ? -1 : 0;
-	}
+	if (!next_sweep(s, &w))
+		return 0;
 	sweep_rows(s, &w, &scratch);
 	last = w.rows < SWEEP_CHUNK;
 	store_do(s,
@@ -184,8 +180,17 @@ sweep_chunk(struct join *j)
 	    w.gone, w.stream);
 	if (last)
 		run_settle(s, w.run, false);
-	if (store_commit(s) != 0)
-		return -1;
 	tell_flow(j, &w);
 	return 1;
+}
+
+int
+sweep_chunk(struct join *j)
+{
+	int more;
+
+	if (store_begin(j->store) != 0)
+		return -1;
+	more = sweep_step(j);
+	return store_commit(j->store) == 0 ? more : -1;
 }
