@@ -5,9 +5,9 @@
  * lua_api.h - what the files of the Lua host share.
  *
  * layer 2.  Private to lua_host.c (state, limits, calls), lua_box.c (what a
- * rule may name), lua_string.c (bounded text functions), lua_nouns.c (the
- * statements), lua_json.c (values in) and lua_value.c (values out); nobody else
- * includes lua.h.
+ * rule may name), lua_string.c (bounded text functions), lua_freeze.c (no
+ * state), lua_nouns.c (the statements), lua_json.c (values in) and lua_value.c
+ * (values out); nobody else includes lua.h.
  *
  * Every function here runs inside of lua_host.c's protected calls and may
  * raise; none of them holds memory that a raise would lose.
@@ -55,6 +55,7 @@ struct lua_host {
 	struct paths *paths; /* borrowed: of the record's map */
 	struct lua_asked asked[LUA_ASKED];
 	uint64_t generation; /* counts records: older proxies are stale */
+	int cells; /* locals of files that functions could change */
 	int rooted; /* the root proxy of this record is there */
 	char now[64];
 
@@ -85,6 +86,16 @@ int lua_host_keep(lua_State *L);
 void lua_box_open(lua_State *L);
 /* Sets the rules' global `now`. */
 void lua_box_now(lua_State *L, const char *now);
+
+/*
+ * lua_freeze.c: the functions in the table at that index keep no state; the
+ * answer is how many locals lua_freeze_restore() puts back.
+ */
+int lua_freeze(lua_State *L, int functions);
+/* Locals of the files are again what they were; allocates nothing. */
+void lua_freeze_restore(lua_State *L);
+/* Pushes the table behind a read-only view (1), or the value itself (0). */
+int lua_freeze_unwrap(lua_State *L, int at);
 
 /* lua_string.c: replaces functions of the string and table libraries. */
 extern const luaL_Reg lua_string_bounded[];

@@ -55,10 +55,18 @@ why_missing(const char *name)
 		{ "require", "every file of the folder is loaded" },
 		{ "os", "use now, the time of the page" },
 	};
+	static const char *const others[] = { "_G", "_VERSION",
+		"collectgarbage", "coroutine", "debug", "dofile",
+		"getmetatable", "io", "load", "loadfile", "package", "rawequal",
+		"rawget", "rawlen", "rawset", "setmetatable" };
 
 	for (size_t i = 0; i < sizeof(hints) / sizeof(hints[0]); i++) {
 		if (strcmp(name, hints[i][0]) == 0)
 			return hints[i][1];
+	}
+	for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++) {
+		if (strcmp(name, others[i]) == 0)
+			return "rules(7) says what they have";
 	}
 	return NULL;
 }
@@ -167,20 +175,21 @@ add_library(lua_State *L, int globals, const char *name, lua_CFunction open,
 	lua_pop(L, 1);
 }
 
-/* Remembers the names for "did you mean". */
+/* Remembers the names for "did you mean", always in the same order. */
 static void
 list_names(lua_State *L, int globals)
 {
-	lua_Integer n = 0;
+	struct lua_sorted *names;
+	size_t n;
 
-	lua_newtable(L);
-	lua_pushnil(L);
-	while (lua_next(L, globals) != 0) {
-		lua_pop(L, 1);
-		lua_pushvalue(L, -1);
-		lua_rawseti(L, -3, ++n);
+	names = lua_json_sort(L, globals, &n);
+	lua_createtable(L, (int)n, 0);
+	for (size_t i = 0; i < n; i++) {
+		lua_pushlstring(L, names[i].text, names[i].len);
+		lua_rawseti(L, -2, (lua_Integer)i + 1);
 	}
 	lua_rawsetp(L, LUA_REGISTRYINDEX, &key_names);
+	lua_pop(L, 1);
 }
 
 void

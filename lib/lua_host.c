@@ -51,9 +51,14 @@ counted(void *ud, void *ptr, size_t osize, size_t nsize)
 static void
 stop(lua_State *L, lua_Debug *ar)
 {
-	(void)ar;
-	luaL_error(L, "stopped: the rules took more than %d ms of this page",
-	    (int)lua_api_host(L)->limits.page_ms);
+	const int ms = (int)lua_api_host(L)->limits.page_ms;
+
+	if (lua_getinfo(L, "Sl", ar) != 0 && ar->currentline > 0)
+		lua_pushfstring(L, "%s:%d: ", ar->short_src, ar->currentline);
+	else
+		lua_pushliteral(L, "");
+	luaL_error(L, "%sstopped: rules had more than %d ms of processor time",
+	    lua_tostring(L, -1), ms);
 }
 
 static void
@@ -276,10 +281,25 @@ lua_host_load(struct lua_host *h, struct load *l, const char *file,
 	return run_last(h, l);
 }
 
-void
+static int
+freeze_all(lua_State *L)
+{
+	lua_rawgetp(L, LUA_REGISTRYINDEX, &key_functions);
+	lua_api_host(L)->cells = lua_freeze(L, -1);
+	return 0;
+}
+
+int
 lua_host_seal(struct lua_host *h)
 {
+	struct load *l = h->load;
+	int status = protected(h, freeze_all, 0, 0);
+
+	if (status != LUA_OK && l != NULL)
+		load_error(l, NULL, 0, "%s", error_text(h->L));
+	lua_settop(h->L, 0);
 	h->load = NULL;
+	return status == LUA_OK ? 0 : -1;
 }
 
 int
@@ -336,7 +356,8 @@ lua_host_restart(struct lua_host *h)
 	for (h->nfiles = 1; !bad && h->nfiles <= nfiles; h->nfiles++)
 		bad = run_last(h, &l) < 0;
 	h->nfiles = nfiles;
-	h->load = NULL;
+	if (lua_host_seal(h) < 0)
+		bad = 1;
 	load_free(&l);
 	buf_free(&errors);
 	if (running)
@@ -427,6 +448,8 @@ call_function(struct lua_host *h)
 		h->rooted = 1;
 	}
 	lua_settop(L, 2);
+	if (h->cells > 0)
+		lua_freeze_restore(L);
 	lua_rawgeti(L, 1, h->function + 1);
 	lua_pushvalue(L, 2);
 	status = guarded(h, 1, 1);

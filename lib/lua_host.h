@@ -38,8 +38,11 @@ void lua_host_free(struct lua_host *h);
  */
 int lua_host_load(struct lua_host *h, struct load *l, const char *file,
     const char *text, size_t len);
-/* No statements after this; functions of the rules may be called. */
-void lua_host_seal(struct lua_host *h);
+/*
+ * No statements after this; functions of the rules may be called, and what
+ * they can reach does not change any more.  -1 with an error in the load.
+ */
+int lua_host_seal(struct lua_host *h);
 
 /* Functions that the statements refer to, and where each begins. */
 int lua_host_functions(const struct lua_host *h);

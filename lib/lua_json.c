@@ -517,7 +517,8 @@ lua_json_pairs(lua_State *L)
 		keys = sort_object(L, proxied(L, 1), &n);
 	} else {
 		luaL_checktype(L, 1, LUA_TTABLE);
-		keys = lua_json_sort(L, 1, &n);
+		lua_freeze_unwrap(L, 1);
+		keys = lua_json_sort(L, 2, &n);
 	}
 	push_keys(L, keys, n);
 	lua_pushinteger(L, 0);

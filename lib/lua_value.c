@@ -92,8 +92,9 @@ write_object(
 	buf_char(b, '{');
 	for (size_t i = 0; i < n; i++) {
 		if (keys[i].text == NULL)
-			luaL_error(L, "an object with the number %f as a key",
-			    keys[i].number);
+			luaL_error(L,
+			    "a table with holes, or with numbers and names, is "
+			    "neither array nor object");
 		if (i > 0)
 			buf_char(b, ',');
 		check(L, json_copy_string(b, keys[i].text, keys[i].len));
@@ -109,12 +110,15 @@ write_object(
 static void
 write_table(lua_State *L, int at, int depth)
 {
-	enum lua_mark mark = lua_json_mark(L, at);
 	struct lua_sorted *keys;
+	enum lua_mark mark;
 	size_t n;
 	int sequence = 1;
 
 	luaL_checkstack(L, 8, "a table nested too deep");
+	lua_freeze_unwrap(L, at);
+	at = lua_gettop(L);
+	mark = lua_json_mark(L, at);
 	keys = lua_json_sort(L, at, &n);
 	for (size_t i = 0; i < n; i++)
 		sequence &=
@@ -129,7 +133,7 @@ write_table(lua_State *L, int at, int depth)
 		write_array(L, at, (lua_Integer)n, depth);
 	else
 		write_object(L, at, keys, n, depth);
-	lua_pop(L, 1);
+	lua_pop(L, 2);
 }
 
 static void

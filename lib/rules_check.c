@@ -425,9 +425,9 @@ is_first(const struct look *k)
 		    (s->name != NULL && strcmp(s->name, k->st->name) != 0))
 			continue;
 		load_error(&k->r->load, k->st->file, k->st->line,
-		    "%s %s is given twice; the first one is at %s:%d",
-		    k->st->noun, s->name != NULL ? s->name : "", s->file,
-		    s->line);
+		    "%s%s%s is given twice; the first one is at %s:%d",
+		    k->st->noun, s->name != NULL ? " " : "",
+		    s->name != NULL ? s->name : "", s->file, s->line);
 		return 0;
 	}
 	return 1;

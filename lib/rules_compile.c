@@ -16,6 +16,7 @@
 
 #define NAME_MAX_LEN 128
 #define ARGS_MAX 64 /* of one combinator */
+#define LIST_MAX 8 /* known names that a message lists */
 
 struct rules_map *
 rules_map_find(struct rules *r, const char *name)
@@ -42,13 +43,18 @@ rules_unknown(struct load *l, const char *file, int line, const char *what,
     const char *word, const char *const *names, size_t n)
 {
 	const char *near = why_nearest(word, names, n);
+	struct buf list = { 0 };
 
+	for (size_t i = 0; i < n && n <= LIST_MAX; i++)
+		buf_fmt(&list, "%s%s", i == 0 ? "; known: " : ", ", names[i]);
 	if (near != NULL)
 		load_error(l, file, line,
 		    "unknown %s \"%.100s\": did you mean \"%s\"?", what, word,
 		    near);
 	else
-		load_error(l, file, line, "unknown %s \"%.100s\"", what, word);
+		load_error(l, file, line, "unknown %s \"%.100s\"%s", what, word,
+		    list.len > 0 ? list.data : "");
+	buf_free(&list);
 }
 
 int

@@ -279,6 +279,9 @@ source_scan(struct load *l, const char *file, const char *text, size_t len)
 		s.now = lex_next(&s.lex);
 		if (s.now.kind == LEX_END)
 			return s.out;
+		if (s.now.kind == LEX_NAME && is(&s.now, "_ENV"))
+			load_error(
+			    l, file, s.now.line, "_ENV is not for rules");
 		if (s.now.kind == LEX_BROKEN || step(&s) < 0)
 			return NULL;
 		memmove(&s.last[1], &s.last[0], 3 * sizeof(s.last[0]));
