@@ -207,9 +207,9 @@ admin_watermark(int argc, char **argv)
 	const struct opt_use use = {
 		.name = "idmesh join watermark",
 		.synopsis = "idmesh join watermark --db FILE SOURCE [JSON]",
-		.about = "Prints where a source's changes are read from, or "
-			 "sets it: {\"u\":\"2026-04-22T08:15:30.000Z\","
-			 "\"g\":null}.",
+		.about = "Prints since when a source's changes are read, or "
+			 "sets it:\n{\"u\":\"2026-04-22T08:15:30.000Z\","
+			 "\"g\":null}",
 		.options = options,
 		.args_min = 1,
 		.args_max = 2,

@@ -1,9 +1,7 @@
 #ifndef IDMESH_JOIN_H
 #define IDMESH_JOIN_H
 
-/*
- * join.h - what the files of join share: runs, flows, and what they apply.
- */
+/* join.h - what the files of join share: runs, flows, what they apply. */
 
 #include <stdbool.h>
 #include <stdint.h>

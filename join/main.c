@@ -68,13 +68,12 @@ parse(int argc, char **argv, struct settings *o)
 		{ "db", 0, OPT_TEXT, &o->db, "FILE",
 		    "the database; made when it is new", 0, 0 },
 		{ "rules", 0, OPT_TEXT, &o->rules, "DIR",
-		    "folder of the rules, as transform has it", 0, 0 },
+		    "folder of the rules ($IDMESH_RULES)", 0, 0 },
 		{ "after", 0, OPT_TEXT, &o->after, "POS",
-		    "send what the target lacks: what `idmesh sink cursor` "
-		    "printed",
-		    0, 0 },
+		    "where the target is: what 'idmesh sink cursor' says", 0,
+		    0 },
 		{ "commit", 0, OPT_TEXT, &o->commit, "EP",
-		    "serve fetch and transform at this ZeroMQ endpoint", 0, 0 },
+		    "serve fetches and transforms at this endpoint", 0, 0 },
 		{ "to", 0, OPT_LIST, &o->to, "EP",
 		    "send changes to the sink at EP; may be given again", 0,
 		    0 },
@@ -86,12 +85,17 @@ parse(int argc, char **argv, struct settings *o)
 		    "idmesh join --db FILE [--rules DIR] [--after POS]\n"
 		    "idmesh join --db FILE [--rules DIR] --commit EP "
 		    "[--to EP]...\n"
-		    "idmesh join begin|watermark|approve|runs|dead|"
-		    "dump --db FILE ...",
+		    "idmesh join begin --db FILE [--mode MODE] "
+		    "[--streams LIST] SOURCE\n"
+		    "idmesh join watermark --db FILE SOURCE [JSON]\n"
+		    "idmesh join runs --db FILE [--json]\n"
+		    "idmesh join dead --db FILE [--json]\n"
+		    "idmesh join approve --db FILE RUN\n"
+		    "idmesh join dump --db FILE",
 		.about = "Keeps the connector space and the mesh; turns "
 			 "records into changes.",
 		.options = options,
-		.see = "See join(1).  Each subcommand has its own --help.",
+		.see = "Manual: idmesh-join(1)",
 		.args_max = 0,
 	};
 

@@ -222,8 +222,7 @@ report_dead(int argc, char **argv)
 		.name = "idmesh join dead",
 		.synopsis = "idmesh join dead --db FILE [--json]",
 		.about = "Dead letters: what was rejected, at which stage and "
-			 "why.  They are tried again whenever the object "
-			 "comes again.",
+			 "why.\nAn object is tried again whenever it comes.",
 	};
 	struct store *s;
 	struct buf b = { 0 };
@@ -264,7 +263,7 @@ report_dump(int argc, char **argv)
 		.name = "idmesh join dump",
 		.synopsis = "idmesh join dump --db FILE",
 		.about = "The mesh as NDJSON in a canonical order, to compare "
-			 "two databases.",
+			 "databases.",
 	};
 	struct store *s;
 	struct buf b = { 0 };
