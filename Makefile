@@ -39,15 +39,15 @@ MAN := $(wildcard */*.1 */*.5 */*.7)
 man_path = $(PREFIX)/share/man/man$(subst .,,$(suffix $1))/$(if \
 	$(filter %.1,$1),idmesh-)$(notdir $1)
 
-.PHONY: all deps test quick check bench demo asan fuzz crash install uninstall \
-	dist clean help programs tests
+.PHONY: all deps test quick check bench demo asan fuzz fuzzers install \
+	uninstall dist clean help programs tests
 .DEFAULT_GOAL := all
 
 # `make test` and `make demo` work on a bare machine: what is missing is
 # installed first, then make starts over and sees the packages.
-all test quick asan fuzz bench demo crash: deps
+all test quick asan fuzz bench demo: deps
 deps:
-	@scripts/deps $(if $(filter bench,$(MAKECMDGOALS)),bench)
+	@scripts/deps $(firstword $(filter bench fuzz,$(MAKECMDGOALS)))
 
 all:
 	@$(MAKE) --no-print-directory programs
