@@ -16,8 +16,8 @@
 
 static const char *const synopsis =
     "idmesh transform [--rules DIR] [-j N] < pages\n"
-    "idmesh transform [--rules DIR] [-j N] --jobs ENDPOINT... "
-    "--commit ENDPOINT\n"
+    "idmesh transform [--rules DIR] [-j N] --jobs ENDPOINT...\n"
+    "    --commit ENDPOINT\n"
     "idmesh transform describe [--rules DIR]\n"
     "idmesh transform check [--rules DIR]";
 
