@@ -1,7 +1,9 @@
 #ifndef IDMESH_JOIN_H
 #define IDMESH_JOIN_H
 
-/* join.h - what the files of join share: runs, flows, what they apply. */
+/*
+ * join.h - what the files of join share: runs, flows, what they apply.
+ */
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -10,7 +12,6 @@
 #include "committer.h"
 #include "msg.h"
 #include "rules.h"
-
 #include "store.h"
 
 /* run.c: runs of a source and the checkpoints of their streams. */

@@ -34,14 +34,17 @@ static const struct command {
 	{ "dump", report_dump },
 };
 
-/* A database must never be opened as what the shell left closed. */
+/*
+ * A database must never be opened as what the shell left closed.  Writing to
+ * it still fails, as it should for --help.
+ */
 static void
 open_standard(void)
 {
 	int fd;
 
 	do
-		fd = open("/dev/null", O_RDWR);
+		fd = open("/dev/null", O_RDONLY);
 	while (fd >= 0 && fd <= STDERR_FILENO);
 	if (fd > STDERR_FILENO)
 		close(fd);

@@ -47,7 +47,8 @@ on_hangup(int signal)
 
 /*
  * A pipe is opened anew, so that only this process does not wait at it; what
- * is no pipe takes everything at once anyway.
+ * is no pipe takes everything at once anyway.  Where stdout was closed nobody
+ * wants the changes: the database is what counts.
  */
 static int
 open_stdout(void)
@@ -55,6 +56,8 @@ open_stdout(void)
 	struct stat st;
 	int fd = -1;
 
+	if ((fcntl(STDOUT_FILENO, F_GETFL) & O_ACCMODE) == O_RDONLY)
+		return open("/dev/null", O_WRONLY | O_CLOEXEC);
 	if (fstat(STDOUT_FILENO, &st) == 0 && S_ISFIFO(st.st_mode))
 		fd = open("/proc/self/fd/1", O_WRONLY | O_NONBLOCK | O_CLOEXEC);
 	return fd >= 0 ? fd : STDOUT_FILENO;
