@@ -1,11 +1,12 @@
 #!/usr/bin/env bash
 # docs.sh - every example in the documents works, as it is printed.
 #
-# Takes the indented blocks of README.md and the literal parts of the EXAMPLES
-# sections of the man pages and runs each: shell in a folder such as an
-# operator has, with an org behind okta.json; JSON through the reader of
-# configurations; Lua through `idmesh transform check`.  What an example may
-# not do in a test is listed in prepared(), with what is done instead.
+# Takes the indented blocks of README.md, the literal parts of the EXAMPLES
+# sections of the man pages and all blocks of rules(7), and runs each: shell
+# in a folder such as an operator has, with an org behind okta.json; JSON
+# through the reader of configurations; Lua through `idmesh transform check`.
+# What an example may not do in a test is listed in prepared(), with what is
+# done instead.
 . tests/setup.sh
 unset IDMESH_SECRET_OKTA_CONTOSO_APITOKEN IDMESH_RULES
 export IDMESH_SECRETS_DIR=$TMP/secrets TOKEN
@@ -27,9 +28,12 @@ from_readme() {
 		{ inside = 0 }' "$1"
 }
 
-# from_page FILE: .Dl lines and .Bd -literal blocks below EXAMPLES.
+# from_page FILE: .Dl lines and .Bd -literal blocks below EXAMPLES; the blocks
+# of a page of section 7 wherever they are, for there they are the lesson.
 from_page() {
-	awk -v out="$TMP/examples/${1//\//-}" '
+	local everywhere=0
+	[[ $1 == *.7 ]] && everywhere=1
+	awk -v out="$TMP/examples/${1//\//-}" -v everywhere=$everywhere '
 		function plain(text) {
 			gsub(/\\&/, "", text)
 			gsub(/\\-/, "-", text)
@@ -41,11 +45,11 @@ from_page() {
 		}
 		function begin() { file = sprintf("%s-%02d", out, ++n) }
 		/^\.Sh / { here = /^\.Sh EXAMPLES/; next }
-		!here { next }
+		!here && !everywhere { next }
 		/^\.Bd .*literal/ { begin(); inside = 1; next }
 		/^\.Ed/ { inside = 0; next }
 		inside { print plain($0) >file; next }
-		/^\.D[l1] / {
+		here && /^\.D[l1] / {
 			text = plain(substr($0, 5))
 			if (!more)
 				begin()
@@ -94,11 +98,11 @@ message_example() {
 	jq empty "$1"
 }
 
-# An example may be a whole file or an addition to what ships.
+# An example is a whole file when it maps, else an addition to what ships.
 lua_example() {
 	local dir
 	dir=$(mktemp -d "$TMP/rules.XXXXXX")
-	if grep -q '^map "okta.User"' "$1"; then
+	if grep -q '^map "' "$1"; then
 		cp "$1" "$dir/okta.lua"
 	else
 		cp rules/*.lua "$dir" && cp "$1" "$dir/zz-example.lua"
