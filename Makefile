@@ -2,6 +2,9 @@
 # and build/lib.a, nothing else.  `make help` lists the targets.
 
 VERSION := 0.1.0
+ifeq ($(MAKELEVEL),0)
+MAKEFLAGS += -j$(shell nproc)
+endif
 PREFIX ?= /usr/local
 BUILD ?= build
 CC ?= cc
