@@ -23,7 +23,6 @@
 #define RETRY_BASE_MS 500
 #endif
 #define RETRY_CAP_MS 30000
-#define RETRIES_MAX 5
 #define RETRIES_MS 300000 /* of one call, from its first failure */
 #define BROKEN_MAX 3 /* answers that cannot be read */
 #define LIMITED_MAX 20 /* 429s of one call */
@@ -184,7 +183,7 @@ try_again(struct call *call, const struct http_answer *a, struct why *why)
 		call->failed_ms = now;
 	call->retries++;
 	wait = backoff_ms(call, a);
-	if (call->retries > RETRIES_MAX ||
+	if (call->retries > f->retries_max ||
 	    now + wait - call->failed_ms > RETRIES_MS) {
 		size_t len = strlen(why->text);
 
@@ -195,7 +194,7 @@ try_again(struct call *call, const struct http_answer *a, struct why *why)
 	f->retries++;
 	log_warn("%s: %s: trying again in %.1f s (%d of %d)",
 	    call->ask.source->name, why->text, (double)wait / 1000,
-	    call->retries, RETRIES_MAX);
+	    call->retries, f->retries_max);
 	call->again_ms = now + wait;
 	call->asked_ms = call->again_ms;
 	append(call->calls, call);

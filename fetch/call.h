@@ -17,6 +17,8 @@
 #include "http.h"
 #include "why.h"
 
+#define CALL_RETRIES 5 /* of one call */
+
 struct call;
 struct calls;
 struct fetch;

@@ -51,9 +51,9 @@ check_streams(const char *list)
 			i++;
 		near = i == n ? why_nearest(word, names, n) : NULL;
 		if (i == n)
-			opt_wrong(use(), "--streams: there is no %s%s%s", word,
-			    near != NULL ? "; did you mean " : "",
-			    near != NULL ? near : "");
+			opt_wrong(use(), "--streams: there is no %s%s%s%s",
+			    word, near != NULL ? "; did you mean " : "",
+			    near != NULL ? near : "", near != NULL ? "?" : "");
 		p += len;
 	}
 }
@@ -208,6 +208,7 @@ open_budget(struct fetch *f)
 	limits.seed = (uint64_t)clock_wall_ms() ^ (uint64_t)getpid();
 	srandom((unsigned)limits.seed);
 	f->in_flight_max = limits.in_flight_max;
+	f->retries_max = CALL_RETRIES;
 	f->budget = budget_new(&limits);
 }
 

@@ -29,7 +29,6 @@
 #define STREAMS_MAX 8
 #define WARNINGS_MAX 20 /* that travel in an `end`; the rest is counted */
 
-struct calls; /* call.h */
 struct fan; /* stream_fan.c */
 struct walk; /* stream_list.c */
 
@@ -60,6 +59,7 @@ struct stream {
 	const struct entity *entity;
 	enum mode mode;
 	bool wanted; /* by configuration and --streams */
+	bool named; /* in the state of the committer */
 	bool done; /* the committer has it complete already */
 	bool first_import; /* there was no watermark before */
 	bool running, ended, skipped, complete;
@@ -102,12 +102,12 @@ struct fetch {
 	struct loop *loop;
 	struct http *http;
 	struct budget *budget;
-	struct calls *calls;
+	struct calls *calls; /* call.h */
 	struct out *out;
 	struct scope *scope; /* or NULL */
 	struct source *sources; /* owned array; of one tenant */
 	size_t n_sources;
-	int in_flight_max;
+	int in_flight_max, retries_max;
 	FILE *request_log; /* or NULL */
 	int64_t started_ms, retries, waited_ms;
 	enum exit_code code; /* of the first thing that went wrong */

@@ -141,6 +141,8 @@ command_test(int argc, char *argv[])
 	struct fetch *f = &t.fetch;
 
 	opt_parse(use(), &argc, argv);
+	srandom((unsigned)clock_wall_ms());
+	f->retries_max = 1; /* somebody is waiting */
 	f->loop = loop_new();
 	f->out = &none;
 	f->sources = xcalloc(1, sizeof(*f->sources));

@@ -109,6 +109,28 @@ retry_after_ms(const char *text, int64_t date_ms)
 	return wall_ms > date_ms ? wall_ms - date_ms : 0;
 }
 
+/* What people can do about it, or nothing. */
+static const char *
+advice(CURLcode code)
+{
+	switch (code) {
+	case CURLE_COULDNT_RESOLVE_HOST:
+		return " (is OrgDomain right, and does DNS work here?)";
+	case CURLE_COULDNT_CONNECT:
+	case CURLE_OPERATION_TIMEDOUT:
+		return " (can this host reach it, or is a proxy needed: "
+		       "https_proxy?)";
+	case CURLE_PEER_FAILED_VERIFICATION:
+		return " (the certificate is not trusted here; a CA of your "
+		       "own is named with CURL_CA_BUNDLE)";
+	case CURLE_SSL_CACERT_BADFILE:
+		return " (is the file in CURL_CA_BUNDLE or SSL_CERT_FILE "
+		       "right?)";
+	default:
+		return "";
+	}
+}
+
 static void
 finish(struct http_transfer *t, CURLcode code)
 {
@@ -131,9 +153,10 @@ finish(struct http_transfer *t, CURLcode code)
 			    "the answer is larger than %zu MiB",
 			    HTTP_BODY_MAX >> 20);
 		} else {
-			snprintf(a->error, sizeof(a->error), "%s",
+			snprintf(a->error, sizeof(a->error), "%.200s%s",
 			    t->error[0] != '\0' ? t->error
-						: curl_easy_strerror(code));
+						: curl_easy_strerror(code),
+			    advice(code));
 		}
 	}
 	t->done(t->arg, a);

@@ -102,6 +102,7 @@ resume_state(struct fetch *f, const struct msg *m, struct why *why)
 		struct stream *t = &s->streams[i];
 
 		v = json_get(m->streams, t->entity->name);
+		t->named = v != NULL && !json_true(v, "done");
 		if (!t->wanted)
 			continue;
 		t->first_import =
@@ -116,11 +117,14 @@ resume_state(struct fetch *f, const struct msg *m, struct why *why)
 static int
 take_line(struct fetch *f, const char *line, size_t len, struct why *why)
 {
+	struct why no;
 	struct msg m;
 	int result;
 
-	if (msg_read(&m, line, len, why) < 0)
-		return -1;
+	if (msg_read(&m, line, len, &no) < 0)
+		return why_set(why, "E_STATE", f->opt.resume,
+		    "%s holds no state message: %.300s", f->opt.resume,
+		    no.text);
 	result = resume_state(f, &m, why);
 	msg_free(&m);
 	return result;

@@ -284,9 +284,28 @@ stream_stopped(struct stream *s, enum verdict verdict, const struct why *why)
 	}
 }
 
+/* The committer waits for the end of a stream that is switched off here. */
+static void
+leave_out(struct stream *s)
+{
+	char why[200];
+
+	s->named = false;
+	s->skipped = true;
+	snprintf(why, sizeof(why),
+	    "not imported: %s is false in %.100s, or "
+	    "--streams leaves it out",
+	    s->entity->config, s->source->config.path);
+	log_info("%s: %s is %s; give --streams to 'idmesh join begin' too",
+	    s->source->name, s->entity->name, why);
+	end(s, why);
+}
+
 static void
 start(struct stream *s)
 {
+	if (!s->wanted && s->named && !s->ended)
+		leave_out(s);
 	if (!s->wanted || s->running || s->ended)
 		return;
 	if (s->done) {
