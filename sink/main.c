@@ -52,9 +52,9 @@ print_cursor(int argc, char **argv)
 	static const struct opt_use use = {
 		.name = "idmesh sink cursor",
 		.synopsis = "idmesh sink cursor TARGET",
-		.about = "Prints where the target is in the change log, for "
-			 "`join --after`;\n\"-\" for a target that is missing "
-			 "or empty.",
+		.about = "Prints where the target is in the change log, from "
+			 "where join goes on;\n\"-\" for a target that is "
+			 "missing or empty.",
 		.options = options,
 		.see = "Manual: idmesh-sink(1)",
 		.args_min = 1,

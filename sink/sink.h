@@ -136,13 +136,6 @@ void sink_close(struct sink *s);
 /* One line of what was done. */
 void sink_report(const struct sink *s);
 
-/* sqlite_schema.c: the tables, views and indexes of target_sqlite.c. */
-struct sqlite3;
-int schema_table(struct sqlite3 *db, const char *type);
-enum exit_code schema_apply(
-    struct sqlite3 *db, yyjson_val *types, struct why *why);
-int schema_settle(struct sqlite3 *db);
-
 /* Until end of file on stdin; until SIGTERM. */
 enum exit_code pipe_run(struct sink *s);
 enum exit_code service_run(struct sink *s, const char *endpoint);

@@ -6,15 +6,14 @@
  * own name gives every attribute a column.  Owns nothing.
  */
 
-#include "sink.h"
+#include "sqlite.h"
 
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
-#include <sqlite3.h>
-
 #include "json.h"
+#include "sink.h"
 
 /*
  * The columns by which people look things up.  Each index is a tenth of an
@@ -65,17 +64,35 @@ extract(struct buf *b, const char *attribute)
 }
 
 int
-schema_table(struct sqlite3 *db, const char *type)
+schema_table(sqlite3 *db, const char *type)
 {
 	struct buf sql = { 0 };
 	int rc;
 
 	buf_str(&sql, "CREATE TABLE IF NOT EXISTS ");
 	identifier(&sql, "mesh_", type);
-	buf_str(&sql, "(pk INTEGER PRIMARY KEY, meshId TEXT NOT NULL UNIQUE, "
+	buf_str(&sql, "(pk INTEGER PRIMARY KEY, meshId TEXT NOT NULL, "
 		      "mark INTEGER NOT NULL, contributors TEXT, "
 		      "object TEXT NOT NULL)");
 	rc = sqlite3_exec(db, sql.data, NULL, NULL, NULL);
+	buf_free(&sql);
+	return rc == SQLITE_OK ? 0 : -1;
+}
+
+int
+schema_id_index(sqlite3 *db, const char *type)
+{
+	struct buf sql = { 0 }, name = { 0 };
+	int rc;
+
+	buf_fmt(&name, "%s_meshId", type);
+	buf_str(&sql, "CREATE UNIQUE INDEX IF NOT EXISTS ");
+	identifier(&sql, "mesh_", name.data);
+	buf_str(&sql, " ON ");
+	identifier(&sql, "mesh_", type);
+	buf_str(&sql, "(meshId)");
+	rc = sqlite3_exec(db, sql.data, NULL, NULL, NULL);
+	buf_free(&name);
 	buf_free(&sql);
 	return rc == SQLITE_OK ? 0 : -1;
 }
@@ -130,7 +147,7 @@ write_view(
 
 /* One text of one row, or NULL; the caller frees it. */
 static char *
-query_text(struct sqlite3 *db, const char *sql, const char *a, const char *b)
+query_text(sqlite3 *db, const char *sql, const char *a, const char *b)
 {
 	sqlite3_stmt *stmt = NULL;
 	char *text = NULL;
@@ -148,7 +165,7 @@ query_text(struct sqlite3 *db, const char *sql, const char *a, const char *b)
 }
 
 static int
-drop(struct sqlite3 *db, const char *what, const char *prefix, const char *name)
+drop(sqlite3 *db, const char *what, const char *prefix, const char *name)
 {
 	struct buf sql = { 0 };
 	int rc;
@@ -161,7 +178,7 @@ drop(struct sqlite3 *db, const char *what, const char *prefix, const char *name)
 }
 
 static enum exit_code
-apply_type(struct sqlite3 *db, yyjson_val *of, struct why *why)
+apply_type(sqlite3 *db, yyjson_val *of, struct why *why)
 {
 	const char *type = json_text(of, "type");
 	struct buf sql = { 0 };
@@ -196,7 +213,7 @@ out:
 
 /* Views of types that the rules do not have any more. */
 static int
-drop_others(struct sqlite3 *db, yyjson_val *types)
+drop_others(sqlite3 *db, yyjson_val *types)
 {
 	struct buf names = { 0 };
 	sqlite3_stmt *stmt = NULL;
@@ -226,7 +243,7 @@ drop_others(struct sqlite3 *db, yyjson_val *types)
 }
 
 enum exit_code
-schema_apply(struct sqlite3 *db, yyjson_val *types, struct why *why)
+schema_apply(sqlite3 *db, yyjson_val *types, struct why *why)
 {
 	yyjson_val *v;
 	size_t i, max;
@@ -243,7 +260,7 @@ schema_apply(struct sqlite3 *db, yyjson_val *types, struct why *why)
 
 /* Makes the index unless it is there; drops it when the column is gone. */
 static int
-settle_one(struct sqlite3 *db, const struct usual *u)
+settle_one(sqlite3 *db, const struct usual *u)
 {
 	struct buf name = { 0 }, sql = { 0 };
 	char *column, *index;
@@ -278,7 +295,7 @@ settle_one(struct sqlite3 *db, const struct usual *u)
 }
 
 int
-schema_settle(struct sqlite3 *db)
+schema_settle(sqlite3 *db)
 {
 	for (size_t i = 0; i < USUAL; i++)
 		if (settle_one(db, &usual[i]) < 0)

@@ -7,7 +7,7 @@
  * as the objects.  Owns the database, its lock and its statements.
  */
 
-#include "sink.h"
+#include "sqlite.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -17,9 +17,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <sqlite3.h>
-
 #include "mem.h"
+#include "sink.h"
 
 #define APPLICATION_ID 0x69646d73 /* "idms" */
 #define USER_VERSION 1
@@ -31,7 +30,7 @@
  */
 static const char setup[] = "PRAGMA journal_mode=WAL;"
 			    "PRAGMA synchronous=FULL;"
-			    "PRAGMA cache_size=-32768;"
+			    "PRAGMA cache_size=-24576;"
 			    "PRAGMA wal_autocheckpoint=2000;"
 			    "PRAGMA journal_size_limit=33554432;";
 
@@ -45,10 +44,15 @@ static const char create[] =
     "PRAGMA user_version=1;"
     "COMMIT;";
 
-/* The statements of one type. */
+/*
+ * One type.  Its ids are random, and an index over them would be written
+ * anew with every batch: a table that begins empty gets it only when an id
+ * comes back or the input pauses.  Until then `seen` knows the ids.
+ */
 struct table {
 	char *type; /* owned */
-	sqlite3_stmt *put, *remove; /* owned */
+	struct seen *seen; /* owned; NULL once there is an index */
+	sqlite3_stmt *put, *remove; /* owned; remove only with an index */
 	struct table *next;
 };
 
@@ -199,6 +203,7 @@ sqlite_close(void *h)
 		struct table *t = d->tables;
 
 		d->tables = t->next;
+		seen_free(t->seen);
 		sqlite3_finalize(t->put);
 		sqlite3_finalize(t->remove);
 		free(t->type);
@@ -313,31 +318,70 @@ sqlite_schema(void *h, yyjson_val *types, struct why *why)
 	return code;
 }
 
+/* A statement about the table of a type; the format has one %w for it. */
+static sqlite3_stmt *
+prepare_for(struct database *d, const char *format, const char *type)
+{
+	char *sql = sqlite3_mprintf(format, type);
+	sqlite3_stmt *stmt = prepare(d, sql);
+
+	sqlite3_free(sql);
+	return stmt;
+}
+
+/* Makes the index unless it is there, and the statements that need it. */
+static int
+use_index(struct database *d, struct table *t)
+{
+	/* First the set, for sorting wants memory too. */
+	seen_free(t->seen);
+	t->seen = NULL;
+	if (schema_id_index(d->db, t->type) < 0)
+		return -1;
+	sqlite3_finalize(t->put);
+	t->put = prepare_for(d,
+	    "INSERT INTO \"mesh_%w\"(meshId, object, contributors, mark) "
+	    "VALUES(?1, ?2, ?3, ?4) ON CONFLICT(meshId) DO UPDATE SET "
+	    "object=excluded.object, contributors=excluded.contributors, "
+	    "mark=excluded.mark",
+	    t->type);
+	t->remove =
+	    prepare_for(d, "DELETE FROM \"mesh_%w\" WHERE meshId=?1", t->type);
+	return t->put != NULL && t->remove != NULL ? 0 : -1;
+}
+
+static int
+is_empty(struct database *d, const char *type, int *empty)
+{
+	sqlite3_stmt *stmt =
+	    prepare_for(d, "SELECT 1 FROM \"mesh_%w\" LIMIT 1", type);
+	int rc = stmt != NULL ? sqlite3_step(stmt) : SQLITE_ERROR;
+
+	sqlite3_finalize(stmt);
+	*empty = rc == SQLITE_DONE;
+	return rc == SQLITE_DONE || rc == SQLITE_ROW ? 0 : -1;
+}
+
 static struct table *
 new_table(struct database *d, const char *type)
 {
 	struct table *t;
-	char *put, *removal;
+	int empty;
 
-	if (schema_table(d->db, type) < 0)
+	if (schema_table(d->db, type) < 0 || is_empty(d, type, &empty) < 0)
 		return NULL;
 	t = xcalloc(1, sizeof(*t));
 	t->type = xstrdup(type);
 	t->next = d->tables;
 	d->tables = t;
-	put = sqlite3_mprintf(
+	if (!empty)
+		return use_index(d, t) == 0 ? t : NULL;
+	t->seen = seen_new();
+	t->put = prepare_for(d,
 	    "INSERT INTO \"mesh_%w\"(meshId, object, contributors, mark) "
-	    "VALUES(?1, ?2, ?3, ?4) ON CONFLICT(meshId) DO UPDATE SET "
-	    "object=excluded.object, contributors=excluded.contributors, "
-	    "mark=excluded.mark",
+	    "VALUES(?1, ?2, ?3, ?4)",
 	    type);
-	removal =
-	    sqlite3_mprintf("DELETE FROM \"mesh_%w\" WHERE meshId=?1", type);
-	t->put = prepare(d, put);
-	t->remove = prepare(d, removal);
-	sqlite3_free(put);
-	sqlite3_free(removal);
-	return t->put != NULL && t->remove != NULL ? t : NULL;
+	return t->put != NULL ? t : NULL;
 }
 
 static struct table *
@@ -379,27 +423,38 @@ put(struct database *d, struct table *t, const struct change *c)
 	return rc == SQLITE_DONE ? 0 : -1;
 }
 
+static int
+removal(struct database *d, struct table *t, const char *id, int *hit)
+{
+	int rc;
+
+	sqlite3_bind_text(t->remove, 1, id, -1, SQLITE_STATIC);
+	rc = sqlite3_step(t->remove);
+	*hit = sqlite3_changes(d->db) > 0;
+	sqlite3_reset(t->remove);
+	return rc == SQLITE_DONE ? 0 : -1;
+}
+
 static enum exit_code
 sqlite_change(void *h, const struct change *c, int *hit, struct why *why)
 {
 	struct database *d = h;
 	struct table *t = find_table(d, c->type);
-	int rc;
 
-	*hit = 1;
 	if (t == NULL)
 		return failed(d, "make a table", why);
-	if (c->put) {
-		if (put(d, t, c) < 0)
-			return failed(d, "write an object", why);
+	*hit = c->put;
+	if (!c->put && t->seen != NULL && !seen_has(t->seen, c->id))
 		return EXIT_DONE;
-	}
-	sqlite3_bind_text(t->remove, 1, c->id, -1, SQLITE_STATIC);
-	rc = sqlite3_step(t->remove);
-	*hit = sqlite3_changes(d->db) > 0;
-	sqlite3_reset(t->remove);
-	return rc == SQLITE_DONE ? EXIT_DONE
-				 : failed(d, "delete an object", why);
+	if (t->seen != NULL && (!c->put || !seen_add(t->seen, c->id)) &&
+	    use_index(d, t) < 0)
+		return failed(d, "make an index", why);
+	if (c->put)
+		return put(d, t, c) == 0 ? EXIT_DONE
+					 : failed(d, "write an object", why);
+	return removal(d, t, c->id, hit) == 0
+		   ? EXIT_DONE
+		   : failed(d, "delete an object", why);
 }
 
 static enum exit_code
@@ -481,9 +536,12 @@ static enum exit_code
 sqlite_settle(void *h, struct why *why)
 {
 	struct database *d = h;
+	int rc = run(d, "BEGIN IMMEDIATE");
 
-	if (run(d, "BEGIN IMMEDIATE") < 0 || schema_settle(d->db) < 0 ||
-	    run(d, "COMMIT") < 0)
+	for (struct table *t = d->tables; rc == 0 && t != NULL; t = t->next)
+		if (t->seen != NULL)
+			rc = use_index(d, t);
+	if (rc < 0 || schema_settle(d->db) < 0 || run(d, "COMMIT") < 0)
 		return failed(d, "make its indexes", why);
 	return EXIT_DONE;
 }
