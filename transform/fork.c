@@ -30,6 +30,8 @@ fork_child(void)
 		_exit(EXIT_TEMPORARY);
 	/* A SIGHUP that came meanwhile is pending and finds its handler. */
 	reload_watch();
+	signal(SIGTERM, SIG_DFL);
+	signal(SIGINT, SIG_DFL);
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
 	return 0;

@@ -9,6 +9,7 @@
 #include <malloc.h>
 #include <signal.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "transform.h"
 
@@ -20,6 +21,43 @@ static const char *const synopsis =
     "    --commit ENDPOINT\n"
     "idmesh transform describe [--rules DIR]\n"
     "idmesh transform check [--rules DIR]";
+
+static void
+on_stop(int sig)
+{
+	static const char text[] =
+	    "idmesh-transform: error: stopped by a signal before the end of "
+	    "stdin\n";
+
+	(void)sig;
+	/* There is nobody left to tell when this fails. */
+	if (write(STDERR_FILENO, text, sizeof(text) - 1) < 0)
+		_exit(EXIT_TEMPORARY);
+	_exit(EXIT_TEMPORARY);
+}
+
+/*
+ * Before the rules are loaded, so that a signal that comes early is obeyed:
+ * in a pipe at once, in a service as soon as it runs.
+ */
+static void
+catch_signals(int service)
+{
+	sigset_t set;
+
+	/* More or fewer processes: nothing to a single one. */
+	signal(SIGUSR1, SIG_IGN);
+	signal(SIGUSR2, SIG_IGN);
+	reload_watch();
+	signal(SIGTERM, on_stop);
+	signal(SIGINT, on_stop);
+	if (!service)
+		return;
+	sigemptyset(&set);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGINT);
+	sigprocmask(SIG_BLOCK, &set, NULL);
+}
 
 static enum exit_code
 carry(struct mapper *m, const struct endpoints *e, size_t workers)
@@ -61,6 +99,7 @@ transform(int argc, char **argv)
 	opt_parse(&use, &argc, argv);
 	if ((e.jobs.n > 0) != (e.commit != NULL))
 		opt_wrong(&use, "--jobs and --commit go together");
+	catch_signals(e.commit != NULL);
 	if (mapper_open(&m, rules_dir(dir)) < 0)
 		return EXIT_USAGE;
 	code = carry(&m, &e, (size_t)workers);
@@ -73,9 +112,6 @@ main(int argc, char **argv)
 {
 	log_open("idmesh-transform");
 	signal(SIGPIPE, SIG_IGN);
-	/* They mean more or fewer processes, and nothing to a single one. */
-	signal(SIGUSR1, SIG_IGN);
-	signal(SIGUSR2, SIG_IGN);
 	/* Pages come and go all the time: their memory stays with us. */
 	mallopt(M_MMAP_THRESHOLD, KEEP_BYTES);
 	mallopt(M_TRIM_THRESHOLD, KEEP_BYTES);

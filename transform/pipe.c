@@ -93,7 +93,6 @@ pipe_run(struct mapper *m)
 
 	lines_widen(STDIN_FILENO);
 	lines_widen(STDOUT_FILENO);
-	reload_watch();
 	for (;;) {
 		result = lines_next(in, &line, &len);
 		if (result != LINES_ONE) {

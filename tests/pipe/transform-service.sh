@@ -60,6 +60,14 @@ stop t
 is 'SIGTERM: exit' "$status" 0
 like 'SIGTERM: counted' "$(cat "$TMP/t.log")" '120 pages, 6000 records, 0 rejected'
 
+for j in 1 2; do
+	start t "$transform" -j $j --jobs "$jobs" --commit "$commit"
+	# SIGTERM is among the blocked ones before the rules are loaded.
+	ok "-j $j: it has come up" wait_for grep -Eq '^SigBlk:.*4..[23]$' "/proc/$pid/status"
+	stop t
+	is "-j $j: SIGTERM at once" "$status" 0
+done
+
 # --- join comes late: the worker holds its page and takes no more
 start t "$transform" --jobs "$jobs" --commit "$commit"
 desk late many "$jobs" late

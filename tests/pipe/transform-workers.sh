@@ -105,12 +105,15 @@ gone() { for p in $pids; do ! kill -0 "$p" 2>/dev/null || return 1; done; }
 ok 'children die with their parent' wait_for gone
 exec 3>&-
 
-begin 2
-head -n 3 "$TMP/in" >&3
-ok 'pages are answered while stdin is open' wait_for lines 3
-stop t
-exec 3>&-
-is 'SIGTERM before the end of stdin' "$status" 111
+for j in 1 2; do
+	begin $j
+	head -n 3 "$TMP/in" >&3
+	ok "-j $j: pages are answered while stdin is open" wait_for lines 3
+	stop t
+	exec 3>&-
+	is "-j $j: SIGTERM before the end of stdin" "$status" 111
+	like "-j $j: it is said" "$(cat "$TMP/t.log")" 'stopped by a signal'
+done
 
 # --- backpressure: nobody reads stdout, so stdin is left alone in the end
 feed() {
