@@ -15,7 +15,9 @@
 
 #include "clock.h"
 
+#ifndef CHANGES_MAX
 #define CHANGES_MAX 200
+#endif
 #ifndef CHANGES_BYTES
 #define CHANGES_BYTES ((size_t)4 << 20)
 #endif

@@ -25,7 +25,9 @@
 /* Never to be changed: every mesh id there is depends on it. */
 #define MESH_NAMESPACE "idmesh/mesh/1"
 #define CHANGE_KEEP_MS ((int64_t)7 * 24 * 3600 * 1000)
+#ifndef PRUNE_CHUNK
 #define PRUNE_CHUNK 20000
+#endif
 
 void
 mesh_id(const char *source, const char *type, const char *id,

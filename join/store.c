@@ -36,7 +36,7 @@ struct store_query {
 };
 
 static void
-fail(struct store *s, const char *what)
+broken(struct store *s, const char *what)
 {
 	if (!s->failed)
 		log_error("%s: %s: %s", s->path, what, sqlite3_errmsg(s->db));
@@ -50,7 +50,7 @@ execute(struct store *s, const char *sql)
 		return -1;
 	if (sqlite3_exec(s->db, sql, NULL, NULL, NULL) == SQLITE_OK)
 		return 0;
-	fail(s, "cannot write");
+	broken(s, "cannot write");
 	return -1;
 }
 
@@ -69,7 +69,7 @@ prepared(struct store *s, const char *sql)
 			continue;
 		if (sqlite3_prepare_v3(s->db, sql, -1,
 			SQLITE_PREPARE_PERSISTENT, &q->st, NULL) != SQLITE_OK) {
-			fail(s, sql);
+			broken(s, sql);
 			return NULL;
 		}
 		q->sql = sql;
@@ -131,7 +131,7 @@ store_row(struct store *s, sqlite3_stmt *st)
 	if (rc == SQLITE_ROW)
 		return 1;
 	if (rc != SQLITE_DONE)
-		fail(s, sqlite3_sql(st));
+		broken(s, sqlite3_sql(st));
 	sqlite3_reset(st);
 	return 0;
 }
@@ -155,7 +155,7 @@ store_do(struct store *s, const char *sql, const char *types, ...)
 	if (st == NULL)
 		return 0;
 	if (sqlite3_step(st) != SQLITE_DONE)
-		fail(s, sqlite3_sql(st));
+		broken(s, sqlite3_sql(st));
 	sqlite3_reset(st);
 	return s->failed ? 0 : sqlite3_changes64(s->db);
 }
