@@ -42,13 +42,13 @@ MAN := $(wildcard */*.1 */*.5 */*.7)
 man_path = $(PREFIX)/share/man/man$(subst .,,$(suffix $1))/$(if \
 	$(filter %.1,$1),idmesh-)$(notdir $1)
 
-.PHONY: all deps test quick check bench demo asan fuzz fuzzers install \
-	uninstall dist clean help programs tests
+.PHONY: all deps test quick check bench crash demo asan fuzz fuzzers \
+	install uninstall dist clean help programs tests
 .DEFAULT_GOAL := all
 
 # `make test` and `make demo` work on a bare machine: what is missing is
 # installed first, then make starts over and sees the packages.
-all test quick asan fuzz bench demo: deps
+all test quick asan fuzz bench crash demo: deps
 deps:
 	@scripts/deps $(firstword $(filter bench fuzz,$(MAKECMDGOALS)))
 
@@ -112,6 +112,9 @@ fuzzers: $(FUZZ)
 bench:
 	@$(MAKE) --no-print-directory tests
 	@BUILD=$(BUILD) tests/bench/run
+crash:
+	@$(MAKE) --no-print-directory tests
+	@BUILD=$(BUILD) SEEDS="$$(seq 200)" tests/crash/kill.sh
 demo:
 	@$(MAKE) --no-print-directory -s programs
 	@BUILD=$(BUILD) scripts/demo
@@ -139,6 +142,7 @@ help:
 #: make check      layers, sizes, style and documentation
 #: make asan       the whole suite under ASan and UBSan
 #: make fuzz       the fuzzers, FUZZ_SECONDS each (60)
+#: make crash      kills whatever runs, at random, for twenty minutes
 #: make bench      measured ratios against jq, gojq, miller and Okta's SDK
 #: make install    into DESTDIR and PREFIX; uninstall takes it away again
 #: make dist       a tarball of HEAD; clean removes build/
