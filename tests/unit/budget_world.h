@@ -39,7 +39,7 @@ struct counter {
 	int64_t told_ms; /* local time its first answer was delivered */
 	int64_t windows, accepted, refused, excused;
 	int64_t theirs_ms, next_theirs_ms; /* others: pace, 0 none */
-	int64_t theirs;
+	int64_t theirs, denied;
 	int answers;
 };
 
@@ -198,6 +198,8 @@ theirs_run(struct world *w, struct counter *c, int64_t server_ms)
 		if (c->count < c->limit) {
 			c->count++;
 			c->theirs++;
+		} else {
+			c->denied++;
 		}
 		c->next_theirs_ms += c->theirs_ms;
 	}

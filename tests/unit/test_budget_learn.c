@@ -110,6 +110,25 @@ two_counters_stay_two_buckets(void **state)
 	}
 }
 
+/* Looking alike must not cost one of them its requests. */
+static void
+two_small_counters_are_both_used_up(void **state)
+{
+	struct world w;
+
+	(void)state;
+	for (uint64_t seed = 1; seed <= 100; seed++) {
+		calm(&w, seed, 10, 20000);
+		two_classes(&w, 0, 1, 100);
+		world_run(&w);
+		if (w.counters[0].refused + w.counters[1].refused > 0)
+			fail_world(&w, "a bucket refused");
+		if (w.now_ms - w.start_ms > 10 * 20000 * 105 / 100)
+			fail_world(&w, "one held the other up");
+		world_end(&w);
+	}
+}
+
 /* The table says one bucket, this tenant has two. */
 static void
 two_counters_become_two_buckets(void **state)
@@ -134,12 +153,12 @@ static void
 others_are_left_their_part(void **state)
 {
 	struct world w;
-	int64_t refused = 0, accepted = 0;
+	int64_t refused = 0, accepted = 0, theirs = 0, denied = 0;
 
 	(void)state;
 	for (uint64_t seed = 1; seed <= 100; seed++) {
 		struct budget_row row;
-		int64_t theirs;
+		int64_t pace;
 
 		calm(&w, seed, 600, 60000);
 		w.limits.share = 0.8;
@@ -151,15 +170,18 @@ others_are_left_their_part(void **state)
 		world_begin(&w);
 		while (w.now_ms < w.start_ms + 300000)
 			step(&w);
-		theirs = 60000 / w.counters[0].theirs_ms;
+		pace = 60000 / w.counters[0].theirs_ms;
 		assert_int_equal(budget_rows(w.b, w.now_ms, &row, 1), 1);
-		if (row.foreign < theirs / 2 || row.foreign > theirs * 3 / 2)
+		if (row.foreign < pace / 2 || row.foreign > pace * 3 / 2)
 			fail_world(&w, "others are misreported");
 		refused += w.counters[0].refused;
 		accepted += w.counters[0].accepted;
+		theirs += w.counters[0].theirs;
+		denied += w.counters[0].denied;
 		world_end(&w);
 	}
-	assert_true(refused * 1000 <= accepted);
+	assert_true(refused * 5000 <= accepted);
+	assert_true(denied * 20 <= theirs);
 }
 
 int
@@ -169,6 +191,7 @@ main(void)
 		cmocka_unit_test(built_in_buckets),
 		cmocka_unit_test(one_counter_becomes_one_bucket),
 		cmocka_unit_test(two_counters_stay_two_buckets),
+		cmocka_unit_test(two_small_counters_are_both_used_up),
 		cmocka_unit_test(two_counters_become_two_buckets),
 		cmocka_unit_test(others_are_left_their_part),
 	};
