@@ -35,6 +35,12 @@ setting() {
 		state: "state.db", sinks: ["sqlite:mesh.db"]}' >"$DIR/$1/idmesh.json"
 }
 
+# better NAME: keeps the faster of NAME and NAME.other.
+better() {
+	jq -sc 'min_by(.seconds)' "$DIR/$1.json" "$DIR/$1.other" >"$DIR/$1.best"
+	mv "$DIR/$1.best" "$DIR/$1.json"
+}
+
 # first NAME COMMAND...: a first import, the better of two.
 first() {
 	local name=$1
@@ -44,9 +50,7 @@ first() {
 	mv "$DIR/$name.json" "$DIR/$name.other"
 	setting "$name"
 	measured "$name" "$@"
-	jq -sc 'min_by(.seconds)' "$DIR/$name.json" "$DIR/$name.other" \
-		>"$DIR/$name.best"
-	mv "$DIR/$name.best" "$DIR/$name.json"
+	better "$name"
 }
 
 # The pipe of the README, in a folder that setting() made.
@@ -103,13 +107,15 @@ peaks() {
 		| join(", ")'
 }
 
+# to NAME PEER WHAT: by which factor they differ in seconds or cpu.
+to() { ratio "$(of "$1" ".$3")" "$(of "$2" ".$3")"; }
+
 # row_of TEXT NAME PEER: one line of the table.
 row_of() {
-	printf '  %-27s %6.1f s  %-7s %5.1f s %7.1f s  %5d  %s\n' "$1" \
-		"$(of "$2" .seconds)" \
-		"$(ratio "$(of "$2" .seconds)" "$(of "$3" .seconds)")" \
-		"$(of "$2" .cpu)" "$(of "$2" .sim)" "$(of "$2" .calls)" \
-		"$(peaks "$2")"
+	printf '  %-27s %6.1f s  %-7s %5.1f s  %-7s %7.1f s  %5d  %s\n' "$1" \
+		"$(of "$2" .seconds)" "$(to "$2" "$3" seconds)" \
+		"$(of "$2" .cpu)" "$(to "$2" "$3" cpu)" \
+		"$(of "$2" .sim)" "$(of "$2" .calls)" "$(peaks "$2")"
 	[ "$(of "$2" .limited)" -eq 0 ] || die "$2 was answered 429"
 }
 
@@ -125,8 +131,8 @@ full_import() {
 	done
 	title "full import into SQLite, no rate limits:" \
 		"$(rows "$DIR/set/mesh.db" | tr '|' /) users/groups/memberships"
-	printf '  %-27s %8s  %-7s %7s %9s  %5s  %s\n' tool wall 'to run' CPU \
-		simulator calls 'peak RSS, MB'
+	printf '  %-27s %8s  %-7s %7s  %-7s %9s  %5s  %s\n' tool wall 'to run' \
+		CPU 'to run' simulator calls 'peak RSS, MB'
 	row_of 'idmesh run' set set
 	row_of 'idmesh in a pipe' pipe set
 	row_of 'idmesh fetch alone' fetch set
@@ -136,6 +142,9 @@ full_import() {
 nothing_changed() {
 	local objects
 	measured again "$IDMESH" run "$DIR/set/idmesh.json" --mode full
+	mv "$DIR/again.json" "$DIR/again.other"
+	measured again "$IDMESH" run "$DIR/set/idmesh.json" --mode full
+	better again
 	objects=$(rows "$DIR/set/mesh.db" | awk -F'|' '{ print $1 + $2 + $3 }')
 	title 'a full pass in which nothing changed'
 	printf '  %-27s %6.1f s, %s objects/s, %s of the first import\n' \
@@ -162,8 +171,9 @@ growth() {
 	start_org $n $((n / 50)) $((n * 4))
 	first small "$IDMESH" run "$DIR/small/idmesh.json"
 	title "growth: $n users against $IMPORT"
-	printf '  %-27s   time x %.1f; MB %s -> %s\n' 'idmesh run' \
+	printf '  %-27s   time x %.1f, CPU x %.1f; MB %s -> %s\n' 'idmesh run' \
 		"$(calc "print $(of set .seconds) / $(of small .seconds)")" \
+		"$(calc "print $(of set .cpu) / $(of small .cpu)")" \
 		"$(peaks small)" "$(peaks set)"
 }
 
