@@ -88,6 +88,7 @@ copy_unescaped(struct buf *b, const char *s, size_t len)
 	to[0] = '"';
 	bits = copy_plain(to + 1, s, len);
 	to[len + 1] = '"';
+	to[len + 2] = '\0';
 	b->len += len + 2;
 	if ((bits & HIGH_BITS) != 0 && !utf8_valid(s, len))
 		return JSON_UTF8;
