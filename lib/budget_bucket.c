@@ -28,7 +28,13 @@
 #define BARE_ANSWERS 3
 #define BARE_ANSWERS_KNOWN 30
 #define CAREFUL_ANSWERS 3
-#define LOOKS_A_WINDOW 8
+/*
+ * Looks whether others still take what was left to them.  One that finds
+ * that they do has cost them a request, so there are few of those.
+ */
+#define LOOK_PARTS 8 /* of the window until the first */
+#define LOOK_PARTS_AGAIN 2
+#define LOOKS_IN_VAIN 2
 #define LOOK_MIN_MS 50
 #define BACKOFF_MS 1000
 #define BACKOFF_MAX_MS 60000
@@ -110,15 +116,18 @@ bucket_look(const struct budget *b, const struct bucket *k, int64_t now_ms,
     int64_t *wake_ms)
 {
 	int64_t opens = *wake_ms;
+	int parts = k->looks == 0 ? LOOK_PARTS : LOOK_PARTS_AGAIN;
 	int64_t look =
-	    k->noted_ms + (opens - k->noted_ms) / LOOKS_A_WINDOW + LOOK_MIN_MS;
+	    k->noted_ms + (opens - k->noted_ms) / parts + LOOK_MIN_MS;
 
 	if (k->in_flight > 0)
 		return BUDGET_FLIGHT; /* it looks */
+	if (k->looks >= LOOKS_IN_VAIN)
+		return BUDGET_WAIT;
 	if (now_ms < look && look < opens)
 		*wake_ms = look;
 	if (now_ms < look ||
-	    k->remaining - foreign_expected(k, now_ms) <= b->limits.reserve)
+	    k->remaining - foreign_feared(k, now_ms) <= b->limits.reserve)
 		return BUDGET_WAIT;
 	return BUDGET_GO;
 }
@@ -184,6 +193,13 @@ bucket_allows(const struct budget *b, const struct bucket *k, int64_t now_ms,
 	return k->probes > 0 ? BUDGET_FLIGHT : BUDGET_GO;
 }
 
+/* Is all that the window still has left to others? */
+static bool
+bucket_yields(const struct budget *b, const struct bucket *k)
+{
+	return k->remaining <= foreign_expected(k, bucket_opens(b, k));
+}
+
 void
 bucket_send(
     const struct budget *b, struct bucket *k, struct slot *slot, int64_t now_ms)
@@ -193,6 +209,8 @@ bucket_send(
 	k->probes += slot->probe;
 	if (now_ms >= k->blind_ms + WAIT_MAX_MS)
 		k->blind = 0;
+	if (bucket_live(b, k, now_ms))
+		k->looks = bucket_yields(b, k) ? k->looks + 1 : 0;
 	k->in_flight++;
 	k->sent++;
 }
@@ -241,6 +259,7 @@ bucket_rebase(const struct budget *b, struct bucket *k, int64_t sent_ms,
 	/* This one, and all those in flight may count in it. */
 	k->sent = 1 + k->in_flight + k->blind;
 	k->blind = 0;
+	k->looks = 0;
 	k->first_ms = now_ms;
 	foreign_open(k, now_ms, bucket_opens(b, k));
 }

@@ -67,20 +67,31 @@ foreign_note(struct bucket *k, int64_t now_ms)
 		k->foreign = used;
 }
 
-/*
- * From our last count on; what may be chance, the square root of a number,
- * is not expected again.
- */
-int64_t
-foreign_expected(const struct bucket *k, int64_t until_ms)
+/* At the rate that `seen` of this window or all of the last one stand for. */
+static int64_t
+foreign_at(const struct bucket *k, int64_t seen, int64_t until_ms)
 {
 	int64_t left = until_ms - k->noted_ms;
-	int64_t sure = k->foreign - (int64_t)ceil(sqrt((double)k->foreign));
 	int64_t now, last;
 
 	if (left <= 0 || k->length_ms <= 0 || k->foreign + k->foreign_last == 0)
 		return 0;
-	now = sure * left / foreign_span(k);
+	now = seen * left / foreign_span(k);
 	last = k->foreign_last * left / k->length_ms;
 	return (now > last ? now : last) + 1;
+}
+
+/* What may be chance, the square root of a number, is not expected again. */
+int64_t
+foreign_expected(const struct bucket *k, int64_t until_ms)
+{
+	int64_t chance = (int64_t)ceil(sqrt((double)k->foreign));
+
+	return foreign_at(k, k->foreign - chance, until_ms);
+}
+
+int64_t
+foreign_feared(const struct bucket *k, int64_t until_ms)
+{
+	return foreign_at(k, k->foreign, until_ms);
 }

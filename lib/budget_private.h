@@ -83,6 +83,7 @@ struct bucket {
 	int64_t foreign_last; /* in the last whole window, estimated */
 	int64_t noted_ms; /* local time of the window's last count */
 	int64_t length_ms; /* from first_ms to its end */
+	int looks; /* in vain, whether they still do, one after another */
 
 	int64_t told; /* answers that named this window's count */
 	bool apart[APART_MAX]; /* buckets that are surely others */
@@ -173,6 +174,8 @@ void foreign_open(struct bucket *k, int64_t now_ms, int64_t opens_ms);
 void foreign_note(struct bucket *k, int64_t now_ms);
 /* Requests by others to be expected between our last count and until_ms. */
 int64_t foreign_expected(const struct bucket *k, int64_t until_ms);
+/* The same without the benefit of the doubt. */
+int64_t foreign_feared(const struct bucket *k, int64_t until_ms);
 
 /*
  * Requests out on buckets that may turn out to be this one (their lower
