@@ -35,8 +35,8 @@ struct counter {
 	bool whole; /* and end on a whole second */
 	int64_t end_ms; /* server time; 0 none yet */
 	int64_t count, best; /* best: most of ours ever in one window */
-	bool lowered; /* this window's limit is below the last one's */
-	int64_t told_ms; /* local time its first answer was delivered */
+	int64_t told; /* the limit last delivered */
+	int64_t lowered_ms; /* local time a lower one was, -1 never */
 	int64_t windows, accepted, refused, excused;
 	int64_t theirs_ms, next_theirs_ms; /* others: pace, 0 none */
 	int64_t theirs, denied;
@@ -179,10 +179,8 @@ window_open(struct world *w, struct counter *c, int64_t server_ms)
 			    (server_ms - c->phase_ms) % c->length_ms;
 	c->windows++;
 	c->count = 0;
-	c->told_ms = -1;
 	if (between(w, 0, 99) < w->change_percent)
 		limit = between(w, c->usual / 2 + 1, c->usual * 2);
-	c->lowered = limit < c->limit;
 	c->limit = limit;
 }
 
@@ -234,9 +232,8 @@ serve_counted(struct world *w, struct request *r, int64_t server_ms)
 		a->status = 429;
 		c->refused++;
 		/* Nobody could know of a limit not told or just fallen. */
-		if (c->answers == 0 ||
-		    (c->lowered &&
-			(c->told_ms < 0 || r->sent_ms <= c->told_ms)))
+		if (c->answers == 0 || c->limit < c->told ||
+		    r->sent_ms <= c->lowered_ms)
 			c->excused++;
 	}
 	count_headers(w, c, a);
@@ -283,8 +280,10 @@ deliver(struct world *w, int slot)
 
 	if (r->end_ms >= 0)
 		w->serving--;
-	if (counted && c->end_ms == r->end_ms && c->told_ms < 0)
-		c->told_ms = w->now_ms;
+	if (counted && r->answer.limit < c->told)
+		c->lowered_ms = w->now_ms;
+	if (counted)
+		c->told = r->answer.limit;
 	c->answers += counted;
 	w->out--;
 	if (!r->lost && r->answer.status == 200)
@@ -428,7 +427,7 @@ world_draw(struct world *w, uint64_t seed)
 	w->limits.reserve = chance(w, 300) ? (int)between(w, 0, 20) : 0;
 	w->limits.in_flight_max =
 	    (int)between(w, 1, chance(w, 500) ? 10 : SLOTS);
-	w->skew_ms = between(w, -36000000, 1760000000000);
+	w->skew_ms = between(w, 3600000, 1760000000000);
 	w->drift_ppm = between(w, -150, 150);
 	w->latency_ms = between(w, 2, chance(w, 200) ? 5000 : 400);
 	w->spread_ms = between(w, 0, 2 * w->latency_ms);
@@ -439,6 +438,7 @@ world_draw(struct world *w, uint64_t seed)
 		w->counter[i] = i;
 		c->usual = between(w, 1, top[between(w, 0, 3)]);
 		c->limit = c->usual;
+		c->lowered_ms = -1;
 		c->length_ms = between(w, 10, 60) * 1000;
 		c->on_demand = chance(w, 500);
 		c->phase_ms = between(w, 0, 59999);
@@ -458,6 +458,7 @@ calm(struct world *w, uint64_t seed, int64_t limit, int64_t length_ms)
 	w->latency_ms = between(w, 10, 200);
 	w->spread_ms = between(w, 0, 50);
 	memset(w->counters, 0, sizeof(w->counters));
+	w->counters[0].lowered_ms = -1;
 	w->counters[0].usual = limit;
 	w->counters[0].limit = limit;
 	w->counters[0].length_ms = length_ms;
