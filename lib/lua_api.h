@@ -128,7 +128,7 @@ struct lua_sorted {
 	lua_Integer integer;
 	int is_integer;
 };
-/* Pushes a userdata with the sorted keys of the table at `at`. */
+/* lua_pairs.c: pushes a userdata with the sorted keys of the table at `at`. */
 struct lua_sorted *lua_json_sort(lua_State *L, int at, size_t *n);
 
 /* lua_value.c: the value at a stack index, copied into the arena; raises when
