@@ -361,8 +361,9 @@ sooner(int64_t *wake, int64_t at)
 }
 
 /*
- * Oldest first, but a closed bucket holds only its own calls up.  `closed`
- * has a bit for each class that was refused in this round.
+ * Oldest first, but a bucket that is closed, or whose last calls are all
+ * out, holds only its own up.  `closed` has a bit for each class that was
+ * refused in this round.
  */
 static void
 pump(struct calls *c)
@@ -392,8 +393,6 @@ pump(struct calls *c)
 			continue;
 		}
 		sooner(&wake, at);
-		if (v == BUDGET_FLIGHT)
-			break;
 		closed |= bit;
 		p = &call->next;
 	}

@@ -84,7 +84,7 @@ struct source {
 	struct config_source config;
 	char *name; /* owned; "okta:contoso" */
 	struct filter *filter; /* owned; UserSearchFilter and scope, or NULL */
-	struct secret *secret; /* owned */
+	struct secret *secret; /* may be that of another source too */
 	struct stream streams[STREAMS_MAX];
 	size_t n_streams;
 	int64_t run, epoch;

@@ -107,6 +107,35 @@ source_open(struct fetch *f, struct source *s, const char *path)
 	}
 }
 
+/*
+ * Sources of one tenant often name one secret, and a place may give it only
+ * once: the environment is wiped.
+ */
+static struct secret *
+shared(const struct source *s)
+{
+	const struct fetch *f = s->fetch;
+
+	for (size_t i = 0; i < f->n_sources; i++)
+		if (f->sources[i].secret != NULL &&
+		    strcmp(f->sources[i].config.api_key, s->config.api_key) ==
+			0)
+			return f->sources[i].secret;
+	return NULL;
+}
+
+static void
+forget(struct source *s)
+{
+	const struct fetch *f = s->fetch;
+	struct secret *secret = s->secret;
+
+	for (size_t i = 0; i < f->n_sources; i++)
+		if (f->sources[i].secret == secret)
+			f->sources[i].secret = NULL;
+	secret_free(secret);
+}
+
 void
 source_unlock(struct source *s)
 {
@@ -116,7 +145,9 @@ source_unlock(struct source *s)
 	/* From here on a core file or a debugger could show the secret. */
 	setrlimit(RLIMIT_CORE, &none);
 	prctl(PR_SET_DUMPABLE, 0);
-	s->secret = secret_resolve(s->config.api_key, &why);
+	s->secret = shared(s);
+	if (s->secret == NULL)
+		s->secret = secret_resolve(s->config.api_key, &why);
 	if (s->secret == NULL)
 		die(EXIT_USAGE, "%s: %s", s->config.path, why.text);
 }
@@ -126,7 +157,7 @@ source_close(struct source *s)
 {
 	for (size_t i = 0; i < s->n_streams; i++)
 		stream_reset(&s->streams[i]);
-	secret_free(s->secret);
+	forget(s);
 	filter_free(s->filter);
 	config_source_free(&s->config);
 	free(s->name);
