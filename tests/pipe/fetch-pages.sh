@@ -130,6 +130,59 @@ is 'what Okta would refuse is refused here' "$status" 100
 like 'and the token is named' "$err" '"?ne"?'
 is 'before anything was asked' "$(wc -c <"$TMP/none")" 0
 
+# The scope of the rules: users are not asked for, members not listed.
+mkdir "$TMP/rules"
+cat >"$TMP/rules/okta.lua" <<'LUA'
+map "okta.User" { ExternalId = "id" }
+map "okta.Group" { ExternalId = "id", type = "type" }
+map "okta.GroupMember" { ExternalId = "id", groupId = "$context.groupId" }
+scope "okta.User" { search = [[status eq "SUSPENDED" or status eq "ACTIVE"]] }
+scope "okta.Group" { drop = { { type = "BUILT_IN" } } }
+LUA
+"$IDMESH" transform describe --rules "$TMP/rules" >"$TMP/scope"
+fetch_to "$TMP/scoped" --scope "$TMP/scope" "$TMP/filter.json"
+is 'a scope: both must hold' \
+	"$(jq -r 'select(.stream == "User" and .kind == "page") | .filter.text' \
+		"$TMP/scoped" | sort -u)" \
+	'(status eq "SUSPENDED") and (status eq "SUSPENDED" or status eq "ACTIVE")'
+is 'a scope: the users are those of both' "$(ids "$TMP/scoped" User)" \
+	"$(ids "$TMP/filtered" User)"
+is 'a scope: the members of a group out of it are not listed' \
+	"$(edges "$TMP/scoped")" \
+	"$(truth members | jq -r --arg g "$(truth groups |
+		jq -r 'select(.type == "BUILT_IN") | .id')" '
+		select(.groupId != $g) | .groupId + ":" + .userId' |
+		LC_ALL=C sort)"
+is 'a scope: but the group itself is left to transform' \
+	"$(ids "$TMP/scoped" Group | wc -l)" 40
+
+# Two sources of one org, each with a position of its own.
+source_file "$TMP/second.json" '.name = "second" |
+	.ConfigJson.ImportGroups = false | .ConfigJson.ImportMemberships = false'
+for s in contoso second; do
+	jq -n -c --arg s "okta:$s" '{v: 1, kind: "state", source: $s, run: 3,
+		epoch: 5, boot: "b", streams: {
+		User: {mode: "full", seq: 0, state: null},
+		Group: {mode: "full", seq: 4, state: null, done: true},
+		GroupMember: {mode: "full", seq: 0, state: null}}}'
+done >"$TMP/states"
+fetch_to "$TMP/both" --resume "$TMP/states" "$TMP/okta.json" \
+	"$TMP/second.json"
+is 'two sources: done' "$status" 0
+is 'two sources: the users of both' \
+	"$(jq -r 'select(.kind == "end" and .stream == "User") |
+		.source + " " + (.n | tostring)' "$TMP/both" | sort | tr '\n' ' ')" \
+	'okta:contoso 1200 okta:second 1200 '
+is 'a stream that is done is left alone' \
+	"$(jq -c 'select(.stream == "Group")' "$TMP/both")" ''
+is 'its members are read all the same' \
+	"$(jq -r 'select(.kind == "end" and .stream == "GroupMember" and
+		.source == "okta:contoso") | .complete' "$TMP/both")" true
+is 'a stream that is switched off is ended as skipped' \
+	"$(jq -c 'select(.kind == "end" and .stream == "GroupMember" and
+		.source == "okta:second") | [.skipped, .complete]' "$TMP/both")" \
+	'[true,false]'
+
 # A delta after changes.
 state='{"v":1,"kind":"state","source":"okta:contoso","run":7,"epoch":3,
 	"boot":"b","watermark":{"u":"x","g":"y"},"streams":{
