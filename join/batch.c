@@ -16,6 +16,7 @@
 
 #define BATCH_PAGES 32
 #define BATCH_BYTES ((size_t)4 << 20)
+#define BATCH_SWEEPS 4 /* one for each stream that may end together */
 #define REJECTS_MAX 100
 #define REJECTS_PERCENT 1
 
@@ -155,7 +156,7 @@ join_batch(struct join *j, const struct flow **of)
 	}
 	save_flows(j);
 	/* Most sweeps are small and done with the end that decided them. */
-	if (j->sweeping)
+	for (int i = 0; j->sweeping && i < BATCH_SWEEPS; i++)
 		j->sweeping = sweep_step(j) > 0;
 	if (store_commit(j->store) != 0)
 		return BATCH_FAIL;

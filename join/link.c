@@ -49,6 +49,7 @@ struct link {
 	struct rebuild rebuild;
 	bool rebuild_sent; /* its end is in the window */
 	bool schema_due;
+	bool untold; /* the hello did not get away */
 	int64_t heard_ms, hello_ms, beat_ms;
 };
 
@@ -61,6 +62,7 @@ send_buf(struct link *l, struct buf *b)
 	return rc;
 }
 
+/* Where nobody is connected yet, it is said as soon as somebody is. */
 static void
 send_hello(struct link *l, int64_t now_ms)
 {
@@ -73,7 +75,8 @@ send_hello(struct link *l, int64_t now_ms)
 	msg_int(&b, MSG_SEQ, l->store->newest);
 	msg_str(&b, MSG_INSTANCE, bus_instance());
 	msg_close(&b);
-	send_buf(l, &b);
+	l->untold = send_buf(l, &b) != 0;
+	loop_events(l->item, l->untold ? LOOP_IN | LOOP_OUT : LOOP_IN);
 	l->hello_ms = now_ms;
 }
 
@@ -211,6 +214,15 @@ take_ack(struct link *l, const struct msg *m)
 	}
 }
 
+/* A beat of another boot: the sink has restarted and does not know us. */
+static void
+take_beat(struct link *l, const struct msg *m)
+{
+	if (l->boot != NULL && m->instance != NULL &&
+	    strcmp(l->boot, m->instance) != 0)
+		send_hello(l, clock_ms());
+}
+
 static void
 take(struct link *l, const struct msg *m)
 {
@@ -235,6 +247,9 @@ take(struct link *l, const struct msg *m)
 		else
 			refuse(l, why);
 		break;
+	case MSG_BEAT:
+		take_beat(l, m);
+		break;
 	default:
 		break;
 	}
@@ -247,7 +262,8 @@ on_message(void *arg, short events)
 	const char *bytes;
 	size_t len;
 
-	(void)events;
+	if ((events & LOOP_OUT) && l->untold)
+		send_hello(l, clock_ms());
 	while (bus_recv(l->socket, NULL, &bytes, &len) == 1) {
 		struct why why;
 		struct msg m;

@@ -148,6 +148,7 @@ main(int argc, char *argv[])
 	log_open("idmesh-join");
 	open_standard();
 	signal(SIGPIPE, SIG_IGN);
+	signal(SIGXFSZ, SIG_IGN); /* the write fails, and says so */
 	for (size_t i = 0; i < sizeof(commands) / sizeof(*commands); i++)
 		if (argc > 1 && strcmp(argv[1], commands[i].name) == 0)
 			return commands[i].run(argc - 1, argv + 1);

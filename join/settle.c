@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "clock.h"
+#include "log.h"
 
 /* What the streams of a run say together. */
 struct tally {
@@ -105,6 +106,26 @@ streams_known(struct store *s, int64_t run)
 	return known;
 }
 
+/* One line for people. */
+static void
+summarize(struct store *s, int64_t run, const char *state)
+{
+	sqlite3_stmt *st = store_ask(s,
+	    "SELECT s.name, r.number, sum(c.added), sum(c.changed),"
+	    " sum(c.same), sum(c.gone), sum(c.rejects) FROM run r"
+	    " JOIN source s ON s.pk = r.source"
+	    " JOIN checkpoint c ON c.run = r.pk WHERE r.pk = ?",
+	    "i", run);
+
+	if (store_row(s, st))
+		log_info("%s run %s is %s: %s new, %s changed, %s the same, "
+			 "%s gone, %s rejected",
+		    store_text(st, 0), store_text(st, 1), state,
+		    store_text(st, 2), store_text(st, 3), store_text(st, 4),
+		    store_text(st, 5), store_text(st, 6));
+	store_end(st);
+}
+
 void
 run_settle(struct store *s, int64_t run, bool closing)
 {
@@ -122,8 +143,9 @@ run_settle(struct store *s, int64_t run, bool closing)
 	else if (t.held)
 		state = "held";
 	clock_rfc3339(clock_wall_ms(), at);
-	store_do(s,
-	    "UPDATE run SET state = ?, ended = ? WHERE pk = ?"
-	    " AND state IN ('running', 'held')",
-	    "tti", state, at, run);
+	if (store_do(s,
+		"UPDATE run SET state = ?, ended = ? WHERE pk = ?"
+		" AND state IN ('running', 'held')",
+		"tti", state, at, run) > 0)
+		summarize(s, run, state);
 }

@@ -257,7 +257,8 @@ check(struct store *s, enum store_mode mode)
 	int64_t application = pragma(s, "PRAGMA application_id");
 
 	if (s->failed)
-		return EXIT_USAGE;
+		return sqlite3_errcode(s->db) == SQLITE_NOTADB ? EXIT_USAGE
+							       : EXIT_TEMPORARY;
 	if (version == 0 && application == 0 && mode == STORE_MAKE &&
 	    pragma(s, "SELECT count(*) FROM sqlite_schema") == 0) {
 		create(s);
