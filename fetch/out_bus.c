@@ -45,6 +45,7 @@ struct out_bus {
 	char *instance; /* owned; changes when we start over */
 	int starts; /* how often we started over */
 	int64_t hello_ms, beat_ms; /* when they were sent last */
+	bool untold; /* no hello got away: join is not connected yet */
 	int64_t join_ms; /* when join was heard last, 0 never */
 	int64_t begun_ms,
 	    stuck_ms; /* stuck: pages wait and nobody takes them */
@@ -52,6 +53,7 @@ struct out_bus {
 };
 
 static void on_commit(void *arg, short events);
+static void ask_join(struct out_bus *b, int64_t now);
 
 static bool
 room(const struct out *o, size_t coming)
@@ -170,11 +172,13 @@ put(struct out *o, const struct stream *s, struct buf *bytes, bool end)
 	dispatch(b);
 }
 
-static void
+/* False when nobody is there yet: it is said again as soon as one is. */
+static bool
 send_hello(struct out_bus *b, const struct source *s)
 {
 	const char *mode = b->out.fetch->opt.mode, *comma = "";
 	struct buf m = { 0 };
+	bool sent;
 
 	msg_open(&m, MSG_HELLO);
 	msg_str(&m, MSG_ROLE, "fetch");
@@ -191,9 +195,9 @@ send_hello(struct out_bus *b, const struct source *s)
 	}
 	buf_char(&m, ']');
 	msg_close(&m);
-	/* Nobody there yet: it is said again soon. */
-	(void)bus_send(b->commit, NULL, m.data, m.len);
+	sent = bus_send(b->commit, NULL, m.data, m.len) == 0;
 	buf_free(&m);
+	return sent;
 }
 
 static void
@@ -251,7 +255,8 @@ start_over(struct out_bus *b)
 	bus_close(b->commit);
 	if (connect_join(b, &why) < 0)
 		fetch_fail(f, EXIT_TEMPORARY, "%s", why.text);
-	b->hello_ms = 0;
+	else
+		ask_join(b, clock_ms());
 }
 
 static struct source *
@@ -348,7 +353,7 @@ on_join_beat(struct out_bus *b, const struct msg *m)
 		if (f->sources[i].positioned && m->instance != NULL &&
 		    f->sources[i].boot != NULL &&
 		    strcmp(f->sources[i].boot, m->instance) != 0)
-			send_hello(b, &f->sources[i]);
+			(void)send_hello(b, &f->sources[i]);
 }
 
 static void
@@ -407,7 +412,8 @@ on_commit(void *arg, short events)
 	struct msg m;
 	size_t len;
 
-	(void)events;
+	if ((events & LOOP_OUT) && b->untold)
+		ask_join(b, clock_ms());
 	/* A start over changes the socket. */
 	while (!f->failed && b->commit == from &&
 	       bus_recv(b->commit, NULL, &bytes, &len) == 1) {
@@ -444,12 +450,29 @@ on_jobs(void *arg, short events)
 	}
 }
 
-/* Is join there?  Asks where that is not known. */
+/* Asks where that is not known, or again what was not answered. */
+static void
+ask_join(struct out_bus *b, int64_t now)
+{
+	struct fetch *f = b->out.fetch;
+	bool silent = now - b->join_ms > JOIN_SILENT_MS;
+
+	b->untold = false;
+	for (size_t i = 0; i < f->n_sources; i++) {
+		if (f->sources[i].positioned && !silent)
+			continue;
+		b->untold |= !send_hello(b, &f->sources[i]);
+		b->hello_ms = now;
+	}
+	/* Writable is connected: then without a pause. */
+	loop_events(b->commit_item, b->untold ? LOOP_IN | LOOP_OUT : LOOP_IN);
+}
+
+/* Is join there? */
 static void
 look_for_join(struct out_bus *b, int64_t now)
 {
 	struct fetch *f = b->out.fetch;
-	bool silent = now - b->join_ms > JOIN_SILENT_MS;
 	int64_t since = b->join_ms != 0 ? b->join_ms : b->begun_ms;
 
 	if (now - since > (b->join_ms != 0 ? JOIN_LOST_MS : JOIN_ABSENT_MS)) {
@@ -458,14 +481,8 @@ look_for_join(struct out_bus *b, int64_t now)
 		    f->opt.commit);
 		return;
 	}
-	if (now - b->hello_ms < HELLO_MS)
-		return;
-	for (size_t i = 0; i < f->n_sources; i++) {
-		if (!f->sources[i].positioned || silent) {
-			send_hello(b, &f->sources[i]);
-			b->hello_ms = now;
-		}
-	}
+	if (now - b->hello_ms >= HELLO_MS)
+		ask_join(b, now);
 }
 
 /* Is anybody there who takes pages? */

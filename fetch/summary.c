@@ -54,7 +54,7 @@ on_tick(void *arg)
 		put_streams(&f->sources[i], &b);
 	buf_fmt(&b, "  in flight %d", calls_in_flight(f->calls));
 	put_wait(f, &b);
-	fprintf(stderr, "\r%.200s\033[K", b.data);
+	fprintf(stderr, "\r%.79s\033[K", b.data);
 	buf_free(&b);
 	loop_timer_at(timer, clock_ms() + PROGRESS_MS);
 }
