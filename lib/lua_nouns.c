@@ -51,6 +51,19 @@ loading(lua_State *L, const char *what)
 	return l;
 }
 
+/* The text at a stack index: UTF-8 without U+0000, as all rules are. */
+static char *
+text_of(lua_State *L, int at, size_t *len)
+{
+	const char *s = lua_tolstring(L, at, len);
+
+	if (memchr(s, 0, *len) != NULL)
+		luaL_error(L, "a text with U+0000 in a rule");
+	if (!utf8_valid(s, *len))
+		luaL_error(L, "a text that is not UTF-8 in a rule");
+	return load_copy(lua_api_host(L)->load, s, *len);
+}
+
 static struct term *term_of(lua_State *L, int at, int depth);
 
 static struct term *
@@ -91,24 +104,16 @@ sort_entries(struct term_entry *e, size_t n)
 }
 
 static void
-table_entry(lua_State *L, struct term *t, int at, int depth)
+table_entry(lua_State *L, struct term *t, int depth)
 {
-	struct load *l = lua_api_host(L)->load;
 	struct term_entry *e = &t->entries[t->n];
 	size_t len;
 
 	*e = (struct term_entry){ .line = t->line };
-	if (lua_type(L, -2) == LUA_TSTRING) {
-		const char *key = lua_tolstring(L, -2, &len);
-
-		e->key = load_copy(l, key, len);
-		if (strlen(e->key) != len)
-			luaL_error(L, "a key with U+0000");
-	} else {
+	if (lua_type(L, -2) != LUA_TSTRING)
 		luaL_error(L, "a key of a rules table is a name, not a %s",
 		    luaL_typename(L, -2));
-	}
-	(void)at;
+	e->key = text_of(L, -2, &len);
 	e->value = term_of(L, -1, depth + 1);
 	t->n++;
 }
@@ -141,7 +146,7 @@ table_term(lua_State *L, int at, int depth)
 		if (lua_isinteger(L, -2) && lua_tointeger(L, -2) >= 1 &&
 		    lua_tointeger(L, -2) <= count)
 			continue;
-		table_entry(L, t, at, depth);
+		table_entry(L, t, depth);
 	}
 	sort_entries(t->entries, t->n);
 	return t;
@@ -196,7 +201,7 @@ static struct term *
 term_of(lua_State *L, int at, int depth)
 {
 	struct load *l = lua_api_host(L)->load;
-	const char *file, *s;
+	const char *file;
 	int line = here(L, &file);
 	struct term *t;
 
@@ -210,8 +215,7 @@ term_of(lua_State *L, int at, int depth)
 		return number_term(L, at);
 	case LUA_TSTRING:
 		t = load_term(l, TERM_STRING, file, line);
-		s = lua_tolstring(L, at, &t->len);
-		t->text = load_copy(l, s, t->len);
+		t->text = text_of(L, at, &t->len);
 		return t;
 	case LUA_TTABLE:
 		return table_term(L, at, depth);
@@ -233,6 +237,7 @@ state(lua_State *L)
 	struct load *l = loading(L, noun);
 	int line = here(L, &file);
 	struct statement *st;
+	size_t len;
 	struct term *body;
 
 	if (lua_type(L, 1) != LUA_TTABLE)
@@ -241,7 +246,7 @@ state(lua_State *L)
 	body = term_of(L, 1, 0);
 	st = load_statement(l);
 	st->noun = load_copy(l, noun, strlen(noun));
-	st->name = name != NULL ? load_copy(l, name, strlen(name)) : NULL;
+	st->name = name != NULL ? text_of(L, lua_upvalueindex(2), &len) : NULL;
 	st->file = file;
 	st->line = line;
 	st->body = body;

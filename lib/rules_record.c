@@ -153,12 +153,14 @@ make_id(struct rules *r, struct why *why)
 }
 
 static void
-keep_failure(struct rules *r, size_t i, const struct why *why)
+keep_failure(struct rules *r, size_t i, struct why *why)
 {
 	struct rules_attr *a = &r->map->attrs[i];
 	struct arena *arena = &r->map->plan.arena;
 	size_t at = strlen(why->at) + 1, text = strlen(why->text) + 1;
 	char *copy = arena_take(arena, at + text);
+
+	utf8_clean(why->text);
 
 	memcpy(copy, why->at, at);
 	memcpy(copy + at, why->text, text);
@@ -224,10 +226,7 @@ add_failure(struct rules *r, size_t i)
 	buf_str(&r->errors, ":{\"at\":");
 	buf_json_str(&r->errors, a->at);
 	buf_str(&r->errors, ",\"message\":");
-	if (utf8_valid(a->message, strlen(a->message)))
-		buf_json_str(&r->errors, a->message);
-	else
-		buf_json_str(&r->errors, "failed with a text that is no UTF-8");
+	buf_json_str(&r->errors, a->message);
 	buf_char(&r->errors, '}');
 }
 
@@ -406,12 +405,33 @@ map_record(
 	return judge(r, record, out, why);
 }
 
+/* Maps; once more in a fresh state when the functions' memory was used up. */
+static enum rules_result
+map_twice(struct rules *r, yyjson_val *record, struct buf *out, struct why *why)
+{
+	size_t start = out->len;
+	enum rules_result result = map_record(r, record, out, why);
+
+	if (r->no_memory) {
+		out->len = start;
+		if (lua_host_restart(r->host) == 0)
+			result = map_record(r, record, out, why);
+	}
+	if (!r->no_memory)
+		return result;
+	why_set(why, "E_MEMORY", why->at,
+	    "its rules take more memory than they may");
+	return RULES_BAD;
+}
+
 enum rules_result
 rules_record(struct rules *r, yyjson_val *record, struct buf *out,
     struct why *why, const char **id)
 {
 	size_t start = out->len;
-	enum rules_result result;
+	enum rules_result result = RULES_BAD;
+	struct why no_id;
+	int resolved;
 
 	if (id != NULL)
 		*id = NULL;
@@ -419,23 +439,16 @@ rules_record(struct rules *r, yyjson_val *record, struct buf *out,
 		why_set(why, "E_TYPE", NULL, "the record is no JSON object");
 		return RULES_BAD;
 	}
-	if (paths_resolve(r->map->plan.paths, record, why) < 0 ||
-	    make_id(r, why) < 0)
+	resolved = paths_resolve(r->map->plan.paths, record, why);
+	/* A rejected record is named too, if it can be. */
+	if (make_id(r, resolved == 0 ? why : &no_id) < 0)
 		return RULES_BAD;
 	if (id != NULL)
 		*id = r->id.data;
-	result = map_record(r, record, out, why);
-	if (r->no_memory) {
-		out->len = start;
-		if (lua_host_restart(r->host) == 0)
-			result = map_record(r, record, out, why);
-	}
-	if (r->no_memory) {
-		why_set(why, "E_MEMORY", why->at,
-		    "its rules take more memory than they may");
-		result = RULES_BAD;
-	}
+	if (resolved == 0)
+		result = map_twice(r, record, out, why);
 	if (result == RULES_BAD) {
+		utf8_clean(why->text);
 		out->len = start;
 		if (out->data != NULL)
 			out->data[start] = '\0';

@@ -99,6 +99,22 @@ utf8_add(struct buf *b, uint32_t c)
 }
 
 void
+utf8_clean(char *s)
+{
+	size_t len = strlen(s);
+
+	for (size_t i = 0; i < len;) {
+		size_t n = sequence((const unsigned char *)s + i, len - i);
+
+		if (n == 0)
+			s[i] = '?';
+		else if ((unsigned char)s[i] < ' ' || s[i] == 0x7f)
+			s[i] = ' ';
+		i += n == 0 ? 1 : n;
+	}
+}
+
+void
 utf8_case(struct buf *b, const char *s, size_t len, enum utf8_case to)
 {
 	size_t used;

@@ -21,6 +21,9 @@ uint32_t utf8_next(const char *s, size_t len, size_t *used);
 /* Appends one code point. */
 void utf8_add(struct buf *b, uint32_t c);
 
+/* Makes one line of UTF-8 of a text: ? for what is none, no controls. */
+void utf8_clean(char *s);
+
 enum utf8_case { UTF8_UPPER, UTF8_LOWER, UTF8_FOLD };
 
 /* Appends s in the other case; UTF8_FOLD is for comparing (sharp s is ss). */

@@ -177,8 +177,8 @@ static const struct {
 	{ "return u()", "attempt to call a record value" },
 	{ "error(u)", "an error that is no text" },
 	{ "error()", "an error that is no text" },
-	{ "error('a\\nb')", "a\\nb" },
-	{ "error('\\xff')", "that is no UTF-8" },
+	{ "error('a\\nb')", "\"a b\"" },
+	{ "error('\\xff')", "\"message\":\"?\"" },
 };
 
 static void
@@ -434,6 +434,8 @@ test_load_limits(void **state)
 		{ "local t = { x = 1 } for i = 1, 20 do t = { t } end "
 		  "map \"okta.User\" { a = function() return t end }",
 		    "nested more than 16 deep" },
+		{ "map \"okta.User\" { [\"\\xff\"] = \"a\" }", "not UTF-8" },
+		{ "map \"okta.User\" { a = const \"\\xff\" }", "not UTF-8" },
 		{ "\xff\xfe", "is not UTF-8" },
 		{ "error({})", "an error that is no text" },
 		{ "", "hold no map" },

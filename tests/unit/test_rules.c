@@ -271,6 +271,49 @@ test_two_at_once(void **state)
 	remove_file("a.lua");
 }
 
+/* A record that is rejected is named, so that it counts as seen. */
+static void
+test_rejects_are_named(void **state)
+{
+	static const struct {
+		const char *json, *id;
+	} cases[] = {
+		{ "{\"id\":\"7\",\"status\":1,\"status\":2}", "7" },
+		{ "{\"id\":\"7\",\"profile\":{\"city\":\"\\u0000\"}}", "7" },
+		{ "{\"status\":1,\"status\":2,\"id\":\"7\"}", NULL },
+		{ "{\"profile\":{}}", NULL },
+		{ "7", NULL },
+	};
+	struct rules *r = must_load("rules");
+	struct buf out = { 0 }, errors = { 0 };
+	yyjson_doc *none;
+	(void)state;
+
+	buf_str(&out, "before");
+	assert_int_equal(begin(r, "User", NULL, NULL, &none, &errors), 0);
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		yyjson_doc *doc = yyjson_read(cases[i].json,
+		    strlen(cases[i].json), YYJSON_READ_NUMBER_AS_RAW);
+		struct why why = { 0 };
+		const char *id = "x";
+
+		assert_int_equal(
+		    rules_record(r, yyjson_doc_get_root(doc), &out, &why, &id),
+		    RULES_BAD);
+		assert_true(why.code[0] != '\0' && why.text[0] != '\0');
+		assert_string_equal(out.data, "before");
+		if (cases[i].id == NULL)
+			assert_null(id);
+		else
+			assert_string_equal(id, cases[i].id);
+		yyjson_doc_free(doc);
+	}
+	rules_page_end(r);
+	rules_free(r);
+	buf_free(&out);
+	buf_free(&errors);
+}
+
 static struct scope *
 scope_of(const char *text)
 {
@@ -457,6 +500,7 @@ main(void)
 		cmocka_unit_test(test_the_guard_by_default),
 		cmocka_unit_test(test_pages_that_cannot_be),
 		cmocka_unit_test(test_two_at_once),
+		cmocka_unit_test(test_rejects_are_named),
 		cmocka_unit_test(test_scope_for_fetch),
 		cmocka_unit_test(test_fetch_never_knows_more),
 		cmocka_unit_test(test_scope_files_that_are_none),
