@@ -105,7 +105,8 @@ use(void)
 	static const struct opt_use u = {
 		.name = "idmesh fetch",
 		.synopsis = "idmesh fetch [OPTIONS] SOURCE.json...\n"
-			    "idmesh fetch test SOURCE.json",
+			    "idmesh fetch test SOURCE.json\n"
+			    "idmesh fetch report [LOGFILE...]",
 		.about =
 		    "Reads the users, groups and memberships of an Okta org "
 		    "within its rate\nlimits and writes pages for 'idmesh "
