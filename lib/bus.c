@@ -25,7 +25,7 @@
 #include "msg.h"
 
 #define QUEUE_FRAMES 64 /* above every credit and window: never reached */
-#define RECONNECT_MS 100
+#define RECONNECT_MS 20 /* the first pause, doubled each time */
 #define RECONNECT_MAX_MS 2000
 #define HEARTBEAT_MS 2000
 #define HEARTBEAT_LOST_MS 6000
