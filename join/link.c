@@ -218,9 +218,12 @@ take_ack(struct link *l, const struct msg *m)
 static void
 take_beat(struct link *l, const struct msg *m)
 {
+	int64_t now_ms = clock_ms();
+
 	if (l->boot != NULL && m->instance != NULL &&
-	    strcmp(l->boot, m->instance) != 0)
-		send_hello(l, clock_ms());
+	    strcmp(l->boot, m->instance) != 0 &&
+	    now_ms - l->hello_ms >= LINK_HELLO_MS)
+		send_hello(l, now_ms);
 }
 
 static void

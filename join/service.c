@@ -22,6 +22,7 @@
 #include "mem.h"
 
 #define TICK_MS 100
+#define DRAIN_TICK_MS 5
 #define BEAT_MS 1000
 #define GAP_MS 500
 #define DRAIN_MS 10000
@@ -48,7 +49,7 @@ struct service {
 	struct link_owner owner;
 	int64_t beat_ms, gap_ms;
 	int64_t stop_ms; /* until when it drains, 0 while it runs */
-	int code, last;
+	int code;
 };
 
 static void
@@ -56,6 +57,18 @@ stop(struct service *v, int code)
 {
 	v->code = code;
 	loop_stop(v->loop);
+}
+
+/* After SIGTERM: 100 while a run is stopped that nobody has begun again. */
+static void
+stop_well(struct service *v)
+{
+	int code = EXIT_DONE;
+
+	for (const struct client *c = v->clients; c != NULL; c = c->next)
+		if (c->stopped)
+			code = EXIT_USAGE;
+	stop(v, code);
 }
 
 static void
@@ -153,7 +166,6 @@ on_work(void *arg)
 		stop(v, EXIT_TEMPORARY);
 		return;
 	case BATCH_STOP:
-		v->last = EXIT_USAGE;
 		c = client_find(v, of->source);
 		send_acks(v);
 		if (c != NULL) {
@@ -412,8 +424,9 @@ on_tick(void *arg)
 	if (v->j->store->failed)
 		stop(v, EXIT_TEMPORARY);
 	else if (v->stop_ms != 0 && drained(v, now_ms))
-		stop(v, v->last);
-	loop_timer_at(v->tick, now_ms + TICK_MS);
+		stop_well(v);
+	loop_timer_at(
+	    v->tick, now_ms + (v->stop_ms != 0 ? DRAIN_TICK_MS : TICK_MS));
 }
 
 static void
@@ -449,7 +462,7 @@ on_signal(void *arg, int signal)
 	if (signal != SIGTERM && signal != SIGINT)
 		return;
 	if (v->stop_ms != 0) {
-		stop(v, v->last);
+		stop_well(v);
 		return;
 	}
 	/* Reads no more, commits what is whole, then the sinks catch up. */
@@ -457,6 +470,7 @@ on_signal(void *arg, int signal)
 	v->item = NULL;
 	v->stop_ms = clock_ms() + DRAIN_MS;
 	on_work(v);
+	loop_timer_at(v->tick, clock_ms());
 }
 
 static int
@@ -497,7 +511,7 @@ int
 join_service(
     struct join *j, const char *commit, const char *const *to, size_t n)
 {
-	struct service v = { .j = j, .loop = loop_new(), .last = EXIT_DONE };
+	struct service v = { .j = j, .loop = loop_new() };
 	struct bus *bus = bus_new();
 	struct why why;
 

@@ -109,6 +109,19 @@ send_fenced(struct service *v, const struct bus_peer *to, const char *source,
 	buf_free(&b);
 }
 
+/* That we live; who hears of another boot says hello. */
+static void
+send_beat(struct service *v, const struct bus_peer *to)
+{
+	struct buf b = { 0 };
+
+	msg_open(&b, MSG_BEAT);
+	msg_str(&b, MSG_INSTANCE, bus_instance());
+	msg_close(&b);
+	(void)bus_send(v->socket, to, b.data, b.len);
+	buf_free(&b);
+}
+
 static void
 send_state(struct service *v, const char *source)
 {
@@ -295,9 +308,8 @@ static void
 take_change(struct service *v, struct msg *m, const struct bus_peer *from)
 {
 	if (stream(v) == NULL) {
-		/* We restarted: join says hello when it misses our beats. */
-		log_debug("%s: change %lld of store %s came before its hello",
-		    v->sink->name, (long long)m->seq, m->source);
+		/* We have restarted. */
+		send_beat(v, from);
 		return;
 	}
 	if (m->epoch != v->epoch || strcmp(m->source, v->store) != 0) {
@@ -363,6 +375,8 @@ take(struct service *v, struct msg *m, const struct bus_peer *from)
 		take_change(v, m, from);
 		break;
 	case MSG_BEAT:
+		if (v->instance == NULL)
+			send_beat(v, from);
 		break;
 	default:
 		log_warn("%s: a \"%s\" message was dropped: only join sends "
@@ -400,15 +414,12 @@ on_beat(void *arg)
 {
 	struct service *v = arg;
 	struct committer_stream *gap = committer_gap(v->committer, clock_ms());
-	struct buf b = { 0 };
 
 	if (gap != NULL)
 		send_short(
 		    v, MSG_GAP, committer_run(gap), committer_seq(gap) + 1);
-	msg_open(&b, MSG_BEAT);
-	msg_str(&b, MSG_INSTANCE, bus_instance());
-	msg_close(&b);
-	send_join(v, &b);
+	if (v->instance != NULL)
+		send_beat(v, &v->join);
 	loop_timer_at(v->beat, clock_ms() + BEAT_MS);
 }
 
