@@ -107,11 +107,14 @@ begin_round(struct run *r)
 static void
 end_round(struct run *r)
 {
-	summary_print(r);
-	if (r->every_ms == 0 || r->terminated || r->code >= EXIT_USAGE) {
+	int last = r->every_ms == 0 || r->terminated || r->code >= EXIT_USAGE;
+
+	/* What is durable is; the others end while join is asked for it. */
+	if (last)
 		begin_stop(r);
+	summary_print(r);
+	if (last)
 		return;
-	}
 	r->phase = PHASE_IDLE;
 	r->next_ms = r->round_ms + r->every_ms;
 	if (r->next_ms < clock_ms())
