@@ -127,6 +127,16 @@ save_flows(struct join *j)
 			flow_save(j, f);
 }
 
+/* What else came of a stopped run, its end above all, must not be applied. */
+static void
+forget(struct join *j, const char *source)
+{
+	for (struct flow *f = j->flows; f != NULL; f = f->next)
+		if (strcmp(f->source, source) == 0)
+			committer_set(
+			    j->committer, f->source, f->stream, -1, -1, 0);
+}
+
 static enum batch
 sweep(struct join *j)
 {
@@ -161,5 +171,7 @@ join_batch(struct join *j, const struct flow **of)
 	if (store_commit(j->store) != 0)
 		return BATCH_FAIL;
 	committer_done(j->committer);
+	if (result == BATCH_STOP)
+		forget(j, (*of)->source);
 	return result;
 }

@@ -104,8 +104,22 @@ number=$("$JOIN" runs --db "$db" --json | tail -n 1 | jq .run)
 ok 'approved beside the service' "$JOIN" approve --db "$db" "$number"
 ok 'the sinks hear of it' wait_for at "sqlite:$TMP/a.db"
 is 'the users are gone there' "$(sqlite3 "$TMP/a.db" 'SELECT count(*) FROM User')" 0
+many=$(for i in $(seq 101); do printf ',{"index":%d,"id":"b%d","code":"E","message":"no"}' "$i" "$i"; done)
+{
+	n=101 page User 1 ",\"bad\":[${many#,}]"
+	end User 2
+} >"$TMP/broken"
+run "$FEED" "$in" "$TMP/broken" broken full
+is 'too many rejects: the fetch is told' "$status:$out" \
+	'1:fenced: too many records were rejected'
+is 'and the mesh stays' "$(sqlite3 "$db" 'SELECT sum(alive) FROM stream')" 4020
+"$JOIN" watermark --db "$db" $S '{"u":null,"g":null}'
+run "$FEED" "$in" "$TMP/in" never delta
+like 'changes since never: refused with the reason' "$status:$out" \
+	'^1:fenced: .*User has no watermark'
+ok 'the service goes on' kill -0 "$(cat "$TMP/again.pid")"
 stop again
-is 'SIGTERM: drained, 0' "$status" 0
+is 'SIGTERM: drained; 100 for the rejects' "$status" 100
 ok 'every sink has everything' at "ndjson:$TMP/b.ndjson"
 stop a
 stop b
