@@ -216,6 +216,10 @@ page User 1 '' "$(user u1)" >&9
 wait_for grep -q okta:contoso "$db.lock"
 run "$JOIN" begin --db "$db" $S
 like 'a begin in the middle of a run' "$status:$err" '^111:.*under way'
+kill -HUP "$(cat "$TMP/holder.pid")"
+page User 2 '' "$(user u2)" >&9
+schemas() { [ "$(grep -c '"kind":"schema"' "$TMP/holder.out")" = "$1" ]; }
+ok 'SIGHUP: rules are read again, the schema is sent again' wait_for schemas 2
 exec 9>&-
 wait "$(cat "$TMP/holder.pid")"
 {
