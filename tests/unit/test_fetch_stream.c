@@ -104,6 +104,7 @@ new_stream(const struct entity *e)
 
 	while (n_seen > 0)
 		free(seen[--n_seen]);
+	buf_free(&s.warnings);
 	failures = 0;
 	out.fetch = &fetch;
 	fetch = (struct fetch){ .out = &out };
