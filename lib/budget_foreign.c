@@ -40,6 +40,7 @@ foreign_close(struct bucket *k)
 	if (k->reset_s < 0 || k->length_ms <= 0)
 		return;
 	k->foreign_last = k->foreign * k->length_ms / foreign_span(k);
+	k->foreign_last_ms = k->length_ms;
 }
 
 /*
@@ -72,12 +73,13 @@ static int64_t
 foreign_at(const struct bucket *k, int64_t seen, int64_t until_ms)
 {
 	int64_t left = until_ms - k->noted_ms;
-	int64_t now, last;
+	int64_t now, last = 0;
 
 	if (left <= 0 || k->length_ms <= 0 || k->foreign + k->foreign_last == 0)
 		return 0;
 	now = seen * left / foreign_span(k);
-	last = k->foreign_last * left / k->length_ms;
+	if (k->foreign_last > 0)
+		last = k->foreign_last * left / k->foreign_last_ms;
 	return (now > last ? now : last) + 1;
 }
 

@@ -81,6 +81,7 @@ struct bucket {
 	int64_t foreign; /* by others since first_ms */
 	int64_t foreign_base; /* by others before first_ms */
 	int64_t foreign_last; /* in the last whole window, estimated */
+	int64_t foreign_last_ms; /* from our first answer in it to its end */
 	int64_t noted_ms; /* local time of the window's last count */
 	int64_t length_ms; /* from first_ms to its end */
 	int looks; /* in vain, whether they still do, one after another */

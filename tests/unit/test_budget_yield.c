@@ -16,6 +16,7 @@
 #define LIMIT 100
 #define WINDOW_MS 60000
 #define LATENCY_MS 20
+#define SLOW_MS 500
 #define T0_S 1757607720 /* the server's clock when ours shows 0 */
 #define WINDOWS 5
 
@@ -24,6 +25,8 @@ struct world {
 	int class;
 	int others; /* calls of others in one window, evenly spread */
 	int stop_window; /* from here on there are no others */
+	int64_t slow_until; /* until then an answer takes SLOW_MS */
+	int64_t begin; /* of our part */
 	int ours[WINDOWS];
 	int limited;
 };
@@ -62,7 +65,7 @@ static void
 play(struct world *w)
 {
 	struct budget_limits limits = { 1.0, 0, 1, 7 };
-	int64_t now = 0, end = (int64_t)WINDOWS * WINDOW_MS - 2 * LATENCY_MS;
+	int64_t now = w->begin, end = WINDOWS * (int64_t)WINDOW_MS - SLOW_MS;
 
 	w->budget = budget_new(&limits);
 	w->class = budget_class(w->budget, "GET", "/api/v1/groups");
@@ -77,8 +80,8 @@ play(struct world *w)
 			now = wake;
 			continue;
 		}
-		a = serve(w, now + LATENCY_MS / 2);
-		now += LATENCY_MS;
+		a = serve(w, now);
+		now += now < w->slow_until ? SLOW_MS : LATENCY_MS;
 		budget_settle(w->budget, slot, now, &a);
 	}
 	budget_free(w->budget);
@@ -93,6 +96,24 @@ test_steady_others_get_theirs(void **state)
 	play(&w);
 	assert_int_equal(w.limited, 0);
 	/* The first is over in two seconds and has seen next to nothing. */
+	for (int i = 2; i < WINDOWS; i++)
+		assert_in_range(w.ours[i], 57, 62);
+}
+
+/* Half a window seen tells about a whole one. */
+static void
+test_half_a_window(void **state)
+{
+	struct world w = { .others = 40,
+		.stop_window = WINDOWS,
+		.begin = WINDOW_MS / 2,
+		.slow_until = WINDOW_MS };
+
+	(void)state;
+	play(&w);
+	assert_int_equal(w.limited, 0);
+	assert_in_range(w.ours[0], 55, 60);
+	assert_in_range(w.ours[1], 57, 66);
 	for (int i = 2; i < WINDOWS; i++)
 		assert_in_range(w.ours[i], 57, 62);
 }
@@ -127,6 +148,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_steady_others_get_theirs),
+		cmocka_unit_test(test_half_a_window),
 		cmocka_unit_test(test_what_they_stop_using_is_ours),
 		cmocka_unit_test(test_nobody_else),
 	};
