@@ -16,6 +16,7 @@
 #include "fetch.h"
 #include "mem.h"
 #include "out.h"
+#include "schedule.h"
 #include "secret.h"
 #include "stream.h"
 
@@ -38,11 +39,13 @@ struct call {
 	call_done *done;
 	void *arg;
 	int class; /* of the budget */
+	int rank; /* lower ones leave first */
 	int slot; /* while in flight */
 	struct http_transfer *transfer; /* NULL while it waits */
 	int64_t asked_ms; /* when it began to wait for this try */
 	int64_t again_ms; /* not before */
 	int64_t failed_ms; /* first failure, 0 for none */
+	int64_t shut_ms; /* of the schedule, by then */
 	int retries, broken, limited, concurrency, timeouts;
 	char first_id[80]; /* request id of the first try */
 	struct call *next;
@@ -50,7 +53,7 @@ struct call {
 
 struct calls {
 	struct fetch *fetch;
-	struct call *head, **tail; /* waiting, oldest first */
+	struct call *head; /* waiting, by rank, then oldest first */
 	struct call *flying;
 	int in_flight;
 	struct loop_timer *timer;
@@ -69,28 +72,29 @@ calls_new(struct fetch *f)
 	struct calls *c = xcalloc(1, sizeof(*c));
 
 	c->fetch = f;
-	c->tail = &c->head;
 	c->timer = loop_timer(f->loop, -1, on_wake, c);
 	return c;
 }
 
+/* Behind all of its rank. */
 static void
 append(struct calls *c, struct call *call)
 {
-	call->next = NULL;
-	*c->tail = call;
-	c->tail = &call->next;
+	struct call **at = &c->head;
+
+	while (*at != NULL && (*at)->rank <= call->rank)
+		at = &(*at)->next;
+	call->next = *at;
+	*at = call;
 }
 
 /* Takes a call out of the line; *at points to it. */
 static struct call *
-take(struct calls *c, struct call **at)
+take(struct call **at)
 {
 	struct call *call = *at;
 
 	*at = call->next;
-	if (c->tail == &call->next)
-		c->tail = at;
 	call->next = NULL;
 	return call;
 }
@@ -176,15 +180,19 @@ shrink(struct call *call)
 static bool
 try_again(struct call *call, const struct http_answer *a, struct why *why)
 {
-	int64_t now = clock_ms(), wait;
+	int64_t now = clock_ms(), wait, shut;
 	struct fetch *f = call->calls->fetch;
 
-	if (call->failed_ms == 0)
+	shut = schedule_shut(f, now);
+	if (call->failed_ms == 0) {
 		call->failed_ms = now;
+		call->shut_ms = shut;
+	}
 	call->retries++;
 	wait = backoff_ms(call, a);
 	if (call->retries > f->retries_max ||
-	    now + wait - call->failed_ms > RETRIES_MS) {
+	    now + wait - call->failed_ms - (shut - call->shut_ms) >
+		RETRIES_MS) {
 		size_t len = strlen(why->text);
 
 		snprintf(why->text + len, sizeof(why->text) - len,
@@ -345,6 +353,7 @@ launch(struct call *call, int slot)
 	call->next = c->flying;
 	c->flying = call;
 	c->in_flight++;
+	schedule_sent(c->fetch);
 	if (call->ask.stream != NULL)
 		call->ask.stream->calls++;
 	call->transfer = http_get(c->fetch->http, &r, on_answer, call);
@@ -374,6 +383,11 @@ pump(struct calls *c)
 	uint64_t closed = 0;
 	int slot;
 
+	at = *p != NULL ? schedule_gate(f, now) : 0;
+	if (at != 0) {
+		loop_timer_at(c->timer, at);
+		return;
+	}
 	while (*p != NULL) {
 		struct call *call = *p;
 		uint64_t bit = call->class < 64 ? 1ull << call->class : 0;
@@ -385,11 +399,12 @@ pump(struct calls *c)
 			p = &call->next;
 			continue;
 		}
-		if (!f->out->kind->room(f->out, (size_t)c->in_flight))
+		if (!f->out->kind->room(f->out, (size_t)c->in_flight) ||
+		    schedule_spent(f, c->in_flight))
 			break;
 		v = budget_reserve(f->budget, call->class, now, &slot, &at);
 		if (v == BUDGET_GO) {
-			launch(take(c, p), slot);
+			launch(take(p), slot);
 			continue;
 		}
 		sooner(&wake, at);
@@ -422,6 +437,7 @@ call_start(
 	call->done = done;
 	call->arg = arg;
 	call->class = budget_class(c->fetch->budget, "GET", ask->pattern);
+	call->rank = schedule_rank(c->fetch, ask);
 	call->asked_ms = clock_ms();
 	append(c, call);
 	/* The loop pumps: a caller may still be in the middle of something. */
@@ -452,7 +468,7 @@ call_cancel(struct call *call)
 
 		while (*at != call)
 			at = &(*at)->next;
-		take(c, at);
+		take(at);
 	}
 	call_free(call);
 }

@@ -29,9 +29,6 @@
 #define STREAMS_MAX 8
 #define WARNINGS_MAX 20 /* that travel in an `end`; the rest is counted */
 
-struct fan; /* stream_fan.c */
-struct walk; /* stream_list.c */
-
 enum mode { MODE_FULL, MODE_DELTA };
 
 /* One kind of thing that is imported: one line of the table in okta.c. */
@@ -75,8 +72,8 @@ struct stream {
 	int64_t first; /* seq of the first page since the last of them */
 	struct buf warnings; /* JSON strings, comma separated */
 	size_t n_warnings;
-	struct walk *walk; /* owned; of a plain entity */
-	struct fan *fan; /* owned; of an entity with a parent */
+	struct walk *walk; /* owned; of a plain entity, stream_list.c */
+	struct fan *fan; /* owned; with a parent, stream_fan.c */
 };
 
 struct source {
@@ -105,6 +102,7 @@ struct fetch {
 	struct calls *calls; /* call.h */
 	struct out *out;
 	struct scope *scope; /* or NULL */
+	struct schedule *schedule; /* schedule.h; or NULL */
 	struct source *sources; /* owned array; of one tenant */
 	size_t n_sources;
 	int in_flight_max, retries_max;

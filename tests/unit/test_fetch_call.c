@@ -15,6 +15,8 @@
 #define RETRY_BASE_MS 2
 #include "fetch/call.c"
 #include "fetch/judge.c"
+#include "fetch/schedule.c"
+#include "fetch/span.c"
 #include "fetch/url.c"
 
 #define TRIES_SEEN 64
@@ -61,6 +63,22 @@ http_cancel(struct http *h, struct http_transfer *t)
 {
 	(void)h;
 	t->busy = 0;
+}
+
+void
+fetch_fail(struct fetch *f, enum exit_code code, const char *fmt, ...)
+{
+	(void)f;
+	(void)code;
+	fail_msg("%s", fmt);
+}
+
+struct stream *
+source_stream(struct source *s, const char *name)
+{
+	(void)s;
+	(void)name;
+	return NULL;
 }
 
 const char *
