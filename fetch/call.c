@@ -370,7 +370,7 @@ sooner(int64_t *wake, int64_t at)
 }
 
 /*
- * Oldest first, but a bucket that is closed, or whose last calls are all
+ * In order, but a bucket that is closed, or whose last calls are all
  * out, holds only its own up.  `closed` has a bit for each class that was
  * refused in this round.
  */
