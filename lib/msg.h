@@ -27,24 +27,24 @@
 /* Header keys, in the order in which they are written. */
 #define MSG_V "v"
 #define MSG_KIND "kind"
-#define MSG_ROLE "role" /* fetch, transform, join: who asks */
+#define MSG_ROLE "role" /* hello: who asks */
 #define MSG_SOURCE "source" /* "okta:contoso", or the store of join */
 #define MSG_STREAM "stream" /* "User", ...; "mesh" behind join */
 #define MSG_RUN "run"
 #define MSG_EPOCH "epoch"
-#define MSG_FIRST "first" /* change: first number that it covers */
+#define MSG_FIRST "first" /* first number that it covers */
 #define MSG_SEQ "seq"
-#define MSG_N "n" /* records of the page */
+#define MSG_N "n" /* records of the page; ready: pages received */
 #define MSG_TRY "try" /* how often the page was handed out */
 #define MSG_ISOLATE "isolate"
-#define MSG_MODE "mode" /* full or delta */
+#define MSG_MODE "mode"
 #define MSG_INSTANCE "instance" /* host:pid:random of a process */
 #define MSG_BOOT "boot" /* the committer's instance */
 #define MSG_CREDIT "credit"
 #define MSG_AT "at" /* server time of the response */
 #define MSG_REQUEST "request" /* X-Okta-Request-Id of the response */
 #define MSG_RULES "rules" /* version of the rules that mapped */
-#define MSG_FILTER "filter" /* {"text","route"} */
+#define MSG_FILTER "filter"
 #define MSG_KEY "key" /* paths that make the connector key */
 #define MSG_EXTERNAL_ID "externalId"
 #define MSG_CONTEXT "context"
@@ -63,6 +63,52 @@
 #define MSG_BAD "bad"
 #define MSG_RECORDS "records"
 #define MSG_CHANGES "changes"
+
+/* Members of `filter`, `context` and `certificate`. */
+#define MSG_TEXT "text"
+#define MSG_ROUTE "route"
+#define MSG_GROUP_ID "groupId"
+#define MSG_CHAIN "chain" /* one unbroken listing */
+#define MSG_RESTARTS "restarts"
+
+/* Of each of `streams` in a state, beside mode, seq and state. */
+#define MSG_SINCE "since"
+#define MSG_DONE "done"
+/* Of `watermark` in a state: of User; of Group and GroupMember. */
+#define MSG_MARK_USERS "u"
+#define MSG_MARK_GROUPS "g"
+
+/* Of each of `types`. */
+#define MSG_TYPE "type"
+#define MSG_ATTRIBUTES "attributes"
+
+/* Of each of `records` and `changes`. */
+#define MSG_ID "id"
+#define MSG_OP "op"
+#define MSG_HASH "hash" /* 32 hexadecimal digits */
+#define MSG_ERRORS "errors" /* {attribute: {"at","message"}} */
+#define MSG_ATTRS "attrs"
+#define MSG_REASON "reason" /* of a delete */
+#define MSG_OBJECT "object"
+#define MSG_CONTRIBUTORS "contributors"
+#define MSG_CHANGED "changed" /* names of attributes */
+
+/* Of each of `bad`, beside id and at. */
+#define MSG_INDEX "index"
+#define MSG_CODE "code"
+#define MSG_MESSAGE "message"
+#define MSG_RAW "raw"
+
+/* Values: of op, of mode, of role, and the stream behind join. */
+#define MSG_PUT "put"
+#define MSG_DELETE "delete"
+#define MSG_OUT_OF_SCOPE "out-of-scope"
+#define MSG_AUTO "auto" /* only in a hello */
+#define MSG_FULL "full"
+#define MSG_DELTA "delta"
+#define MSG_FETCH "fetch"
+#define MSG_JOIN "join"
+#define MSG_MESH "mesh"
 
 enum msg_kind {
 	MSG_HELLO,

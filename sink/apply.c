@@ -133,20 +133,20 @@ sink_settle(struct sink *s, struct why *why)
 static int
 read_change(yyjson_val *v, struct change *c)
 {
-	const char *op = json_text(v, "op");
+	const char *op = json_text(v, MSG_OP);
 
-	c->type = json_text(v, "type");
-	c->id = json_text(v, "id");
-	c->object = json_get(v, "object");
-	c->contributors = json_get(v, "contributors");
-	c->changed = json_get(v, "changed");
-	c->reason = json_text(v, "reason");
+	c->type = json_text(v, MSG_TYPE);
+	c->id = json_text(v, MSG_ID);
+	c->object = json_get(v, MSG_OBJECT);
+	c->contributors = json_get(v, MSG_CONTRIBUTORS);
+	c->changed = json_get(v, MSG_CHANGED);
+	c->reason = json_text(v, MSG_REASON);
 	if (op == NULL || c->type == NULL || c->id == NULL)
 		return 0;
-	c->put = strcmp(op, "put") == 0;
+	c->put = strcmp(op, MSG_PUT) == 0;
 	if (c->put)
 		return yyjson_is_obj(c->object);
-	return strcmp(op, "delete") == 0;
+	return strcmp(op, MSG_DELETE) == 0;
 }
 
 /* Hands the changes of m over; the last of them completes `to`. */
@@ -297,7 +297,7 @@ take_end(struct sink *s, const struct msg *m, struct why *why)
 	enum exit_code code;
 	int64_t gone = 0;
 
-	if (m->run == 0 || strcmp(m->stream, SINK_STREAM) != 0)
+	if (m->run == 0 || strcmp(m->stream, MSG_MESH) != 0)
 		return EXIT_DONE;
 	if (m->run != s->run && m->seq == 1) {
 		/* An empty mesh: the end is all there is. */

@@ -72,7 +72,7 @@ stream(const struct service *v)
 {
 	if (v->store == NULL)
 		return NULL;
-	return committer_find(v->committer, v->store, SINK_STREAM);
+	return committer_find(v->committer, v->store, MSG_MESH);
 }
 
 static void
@@ -80,7 +80,7 @@ send_short(struct service *v, enum msg_kind kind, int64_t run, int64_t seq)
 {
 	struct buf b = { 0 };
 
-	msg_short(&b, kind, v->store, SINK_STREAM, run, v->epoch, seq);
+	msg_short(&b, kind, v->store, MSG_MESH, run, v->epoch, seq);
 	send_join(v, &b);
 }
 
@@ -101,7 +101,7 @@ send_fenced(struct service *v, const struct bus_peer *to, const char *source,
 	struct buf b = { 0 };
 
 	msg_open(&b, MSG_FENCED);
-	msg_address(&b, source, SINK_STREAM, 0, v->epoch);
+	msg_address(&b, source, MSG_MESH, 0, v->epoch);
 	msg_str(&b, MSG_WHY, why);
 	msg_close(&b);
 	/* A join that is gone needs no answer. */
@@ -145,7 +145,7 @@ await_delta(struct service *v)
 {
 	int64_t number = v->sink->at.number;
 
-	committer_set(v->committer, v->store, SINK_STREAM, 0, v->epoch,
+	committer_set(v->committer, v->store, MSG_MESH, 0, v->epoch,
 	    number < 0 ? 0 : number);
 }
 
@@ -322,7 +322,7 @@ take_change(struct service *v, struct msg *m, const struct bus_peer *from)
 		if (commit(v) < 0)
 			return;
 		committer_set(
-		    v->committer, v->store, SINK_STREAM, m->run, v->epoch, 0);
+		    v->committer, v->store, MSG_MESH, m->run, v->epoch, 0);
 	}
 	switch (committer_offer(v->committer, m, clock_ms())) {
 	case COMMITTER_TAKEN:

@@ -20,7 +20,6 @@
 #include "msg.h"
 #include "why.h"
 
-#define SINK_STREAM "mesh" /* the one stream of join */
 #define SINK_STORE_MAX 128
 
 #define SINK_NOWHERE (-1) /* number of an empty target */

@@ -180,7 +180,7 @@ drop(sqlite3 *db, const char *what, const char *prefix, const char *name)
 static enum exit_code
 apply_type(sqlite3 *db, yyjson_val *of, struct why *why)
 {
-	const char *type = json_text(of, "type");
+	const char *type = json_text(of, MSG_TYPE);
 	struct buf sql = { 0 };
 	enum exit_code code;
 	char *old = NULL;
@@ -191,7 +191,7 @@ apply_type(sqlite3 *db, yyjson_val *of, struct why *why)
 		    "the sqlite target cannot have a view for the type %s: "
 		    "give it another name in the rules",
 		    type != NULL ? type : "(no name)");
-	code = write_view(&sql, type, json_get(of, "attributes"), why);
+	code = write_view(&sql, type, json_get(of, MSG_ATTRIBUTES), why);
 	if (code != EXIT_DONE)
 		goto out;
 	code = EXIT_TEMPORARY;

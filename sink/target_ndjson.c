@@ -23,6 +23,7 @@
 #include "mem.h"
 
 #define TAIL_CHUNK 65536
+#define STORE "store" /* beside the names of message(5) */
 
 struct file {
 	const char *place; /* for people; borrowed */
@@ -75,13 +76,13 @@ read_line(const char *text, size_t len, struct position *at)
 {
 	yyjson_doc *doc = yyjson_read(text, len, 0);
 	yyjson_val *line = yyjson_doc_get_root(doc);
-	const char *store = json_text(line, "store");
-	int ours = json_text(line, "op") != NULL;
+	const char *store = json_text(line, STORE);
+	int ours = json_text(line, MSG_OP) != NULL;
 
 	at->number = SINK_NOWHERE;
 	at->store[0] = '\0';
 	if (ours && store != NULL && strlen(store) < sizeof(at->store)) {
-		at->number = json_int(json_get(line, "seq"), SINK_NOWHERE);
+		at->number = json_int(json_get(line, MSG_SEQ), SINK_NOWHERE);
 		memcpy(at->store, store, strlen(store) + 1);
 	}
 	yyjson_doc_free(doc);
@@ -140,7 +141,7 @@ read_tail(struct file *f, struct why *why)
 	/* No whole line: the torn beginning of our first one, or not ours. */
 	if (pread(f->fd, head, sizeof(head) - 1, 0) < 0)
 		return failed(f, "read", why);
-	if (strncmp(head, "{\"op\"", strlen(head)) != 0)
+	if (strncmp(head, "{\"" MSG_OP "\"", strlen(head)) != 0)
 		return sink_fail(why, EXIT_USAGE,
 		    "%s holds something else; name another file", f->place);
 	return EXIT_DONE;
@@ -218,30 +219,25 @@ static void
 close_line(struct file *f, const struct position *at)
 {
 	if (at->number >= 0) {
-		buf_str(&f->batch, ",\"store\":");
-		buf_json_str(&f->batch, at->store);
-		buf_str(&f->batch, ",\"seq\":");
-		buf_int(&f->batch, at->number);
+		msg_str(&f->batch, STORE, at->store);
+		msg_int(&f->batch, MSG_SEQ, at->number);
 	}
 	buf_str(&f->batch, "}\n");
 	f->at = *at;
 }
 
 static void
-marker(struct file *f, const char *op, const struct position *at)
+open_line(struct file *f, const char *op)
 {
-	buf_str(&f->batch, "{\"op\":");
+	buf_str(&f->batch, "{\"" MSG_OP "\":");
 	buf_json_str(&f->batch, op);
-	close_line(f, at);
 }
 
 static void
-member(struct buf *b, const char *name, yyjson_val *v)
+marker(struct file *f, const char *op, const struct position *at)
 {
-	if (v == NULL)
-		return;
-	buf_fmt(b, ",\"%s\":", name);
-	json_write(b, v);
+	open_line(f, op);
+	close_line(f, at);
 }
 
 static enum exit_code
@@ -273,18 +269,15 @@ ndjson_change(void *h, const struct change *c, int *hit, struct why *why)
 	if (f->rebuild)
 		marker(f, "rebuild", &f->at);
 	f->rebuild = false;
-	buf_str(b, c->put ? "{\"op\":\"put\",\"type\":"
-			  : "{\"op\":\"delete\",\"type\":");
-	buf_json_str(b, c->type);
-	buf_str(b, ",\"id\":");
-	buf_json_str(b, c->id);
+	open_line(f, c->put ? MSG_PUT : MSG_DELETE);
+	msg_str(b, MSG_TYPE, c->type);
+	msg_str(b, MSG_ID, c->id);
 	if (c->put) {
-		member(b, "object", c->object);
-		member(b, "contributors", c->contributors);
-		member(b, "changed", c->changed);
-	} else if (c->reason != NULL) {
-		buf_str(b, ",\"reason\":");
-		buf_json_str(b, c->reason);
+		msg_val(b, MSG_OBJECT, c->object);
+		msg_val(b, MSG_CONTRIBUTORS, c->contributors);
+		msg_val(b, MSG_CHANGED, c->changed);
+	} else {
+		msg_str(b, MSG_REASON, c->reason);
 	}
 	close_line(f, c->at);
 	return EXIT_DONE;

@@ -87,8 +87,8 @@ static int
 find_filter(struct mapper *m, const struct msg *msg, struct rules_page *page,
     struct why *why)
 {
-	const char *text = json_text(msg->filter, "text");
-	const char *route = json_text(msg->filter, "route");
+	const char *text = json_text(msg->filter, MSG_TEXT);
+	const char *route = json_text(msg->filter, MSG_ROUTE);
 	enum filter_entity entity = FILTER_USER;
 	struct known_filter *known;
 

@@ -11,8 +11,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "json.h"
-
 /* 1 when the reason is new; past the last place nothing is. */
 static int
 is_new(struct rejects *r, const struct why *why)
@@ -30,13 +28,6 @@ is_new(struct rejects *r, const struct why *why)
 	return 1;
 }
 
-static void
-member(struct buf *b, const char *name, const char *value)
-{
-	buf_fmt(b, ",\"%s\":", name);
-	buf_json_str(b, value);
-}
-
 void
 reject_add(struct rejects *r, const struct msg *page, size_t index,
     const char *id, const struct why *why, yyjson_val *raw)
@@ -45,15 +36,12 @@ reject_add(struct rejects *r, const struct msg *page, size_t index,
 
 	if (b->len > 0)
 		buf_char(b, ',');
-	buf_fmt(b, "{\"index\":%zu", index);
-	member(b, "id", id);
-	member(b, "code", why->code);
-	member(b, "at", why->at[0] != '\0' ? why->at : NULL);
-	member(b, "message", why->text);
-	if (raw != NULL) {
-		buf_str(b, ",\"raw\":");
-		json_write(b, raw);
-	}
+	buf_fmt(b, "{\"" MSG_INDEX "\":%zu", index);
+	msg_str(b, MSG_ID, id);
+	msg_str(b, MSG_CODE, why->code);
+	msg_str(b, MSG_AT, why->at[0] != '\0' ? why->at : NULL);
+	msg_str(b, MSG_MESSAGE, why->text);
+	msg_val(b, MSG_RAW, raw);
 	buf_char(b, '}');
 	r->n++;
 	if (is_new(r, why))
