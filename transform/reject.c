@@ -28,6 +28,14 @@ is_new(struct rejects *r, const struct why *why)
 	return 1;
 }
 
+/* All members are always there, but raw. */
+static void
+member(struct buf *b, const char *name, const char *value)
+{
+	msg_raw(b, name, "", 0);
+	buf_json_str(b, value);
+}
+
 void
 reject_add(struct rejects *r, const struct msg *page, size_t index,
     const char *id, const struct why *why, yyjson_val *raw)
@@ -37,10 +45,10 @@ reject_add(struct rejects *r, const struct msg *page, size_t index,
 	if (b->len > 0)
 		buf_char(b, ',');
 	buf_fmt(b, "{\"" MSG_INDEX "\":%zu", index);
-	msg_str(b, MSG_ID, id);
-	msg_str(b, MSG_CODE, why->code);
-	msg_str(b, MSG_AT, why->at[0] != '\0' ? why->at : NULL);
-	msg_str(b, MSG_MESSAGE, why->text);
+	member(b, MSG_ID, id);
+	member(b, MSG_CODE, why->code);
+	member(b, MSG_AT, why->at[0] != '\0' ? why->at : NULL);
+	member(b, MSG_MESSAGE, why->text);
 	msg_val(b, MSG_RAW, raw);
 	buf_char(b, '}');
 	r->n++;
