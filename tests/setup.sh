@@ -98,12 +98,15 @@ run() {
 	err=$(cat "$TMP/run.err")
 }
 
-# start NAME COMMAND...: runs it in the background, output in $TMP/NAME.log;
-# its pid is in $pid and in $TMP/NAME.pid.
+# start NAME COMMAND...: runs it in the background, with its output appended
+# to $TMP/NAME.out and $TMP/NAME.log, so that a test may empty them; its pid
+# is in $pid and in $TMP/NAME.pid.
 start() {
 	local name=$1
 	shift
-	"$@" >"$TMP/$name.out" 2>"$TMP/$name.log" &
+	: >"$TMP/$name.out"
+	: >"$TMP/$name.log"
+	"$@" >>"$TMP/$name.out" 2>>"$TMP/$name.log" &
 	pid=$!
 	started+=("$pid")
 	echo "$pid" >"$TMP/$name.pid"
