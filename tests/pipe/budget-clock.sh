@@ -11,7 +11,7 @@ WINDOW=4
 skews='0 7200 -7200'
 for skew in $skews; do
 	org "org$skew" --users 500 --groups 330 --edges 1500 \
-		--window $WINDOW --limit $BUCKET=$LIMIT --latency 10 \
+		--window $WINDOW --limit "$BUCKET=$LIMIT" --latency 10 \
 		--date-skew "$skew"
 	source_file "$TMP/org$skew.json" '.ConfigJson.RateLimitShare = 1.0'
 done
@@ -34,16 +34,16 @@ watermark() {
 records org0 >"$TMP/want"
 for SKEW in $skews; do
 	name=org$SKEW
-	is "$SKEW s: all succeed" "$(of $name code)" 0
-	ok "$SKEW s: nothing is missing" whole $name 'User Group GroupMember'
-	records $name >"$TMP/got"
+	is "$SKEW s: all succeed" "$(of "$name" code)" 0
+	ok "$SKEW s: nothing is missing" whole "$name" 'User Group GroupMember'
+	records "$name" >"$TMP/got"
 	ok "$SKEW s: every byte is the same" cmp "$TMP/got" "$TMP/want"
-	is "$SKEW s: 0 x 429" "$(stats $name .limited)" 0
+	is "$SKEW s: 0 x 429" "$(stats "$name" .limited)" 0
 	# A Date is cut to the second, so that one window may open a second
 	# late, which is much of four.
-	quick $name "$SKEW s: time" "$(windows $name $BUCKET \
+	quick "$name" "$SKEW s: time" "$(windows "$name" "$BUCKET" \
 		'^/api/v1/groups' $LIMIT $WINDOW 8 10)" 1.15
-	apart=$(($(watermark $name) - $(watermark org0) - SKEW))
+	apart=$(($(watermark "$name") - $(watermark org0) - SKEW))
 	ok "$SKEW s: the watermark is the org's time ($apart)" test \
 		$apart -ge -2 -a $apart -le 2
 done

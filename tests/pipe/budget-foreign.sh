@@ -17,8 +17,8 @@ ours() {
 
 # foreign NAME SAME_TOKEN: an org with a client that has our token or another.
 foreign() {
-	org "$1" --users 500 --groups 440 --edges 1500 --window $WINDOW \
-		--limit $BUCKET=$LIMIT --share 100 --latency 20
+	org "$1" --users 500 --groups 420 --edges 2500 --window $WINDOW \
+		--limit "$BUCKET=$LIMIT" --share 100 --latency 20
 	source_file "$TMP/$1.json" ".ConfigJson.MaxInFlight = 10 |
 		.ConfigJson.RateLimitShare = 1.0"
 	sim "$1" foreign -d "{\"bucket\":\"$BUCKET\",\"perMinute\":$FOREIGN,
@@ -32,20 +32,22 @@ import other --streams Group,GroupMember &
 imports+=($!)
 wait "${imports[@]}"
 for name in same other; do
-	is "$name: all succeed" "$(of $name code)" 0
-	ok "$name: nothing is missing" whole $name 'Group GroupMember'
-	quick $name "$name: time" "$(windows $name $BUCKET '^/api/v1/groups' \
+	is "$name: all succeed" "$(of "$name" code)" 0
+	ok "$name: nothing is missing" whole "$name" 'Group GroupMember'
+	quick "$name" "$name: time" "$(windows "$name" "$BUCKET" '^/api/v1/groups' \
 		$((LIMIT - FOREIGN)) $WINDOW 10 20)" 1.2
 	ok "$name: at most two refusals a window" test \
-		"$(stats $name .limited)" -le $((2 * $(ours $name | wc -l)))
-	echo "# $name: ours in each window:" $(ours $name)
+		"$(stats "$name" .limited)" -le $((2 * $(ours "$name" | wc -l)))
+	echo "# $name: ours in each window: $(ours "$name" | tr '\n' ' ')"
 	ok "$name: never more than the limit" test \
-		"$(bucket $name $BUCKET peak)" -le $LIMIT
+		"$(bucket "$name" "$BUCKET" peak)" -le $LIMIT
 	# Ours of the first window are out before the others have taken five
-	# calls, and what that tells about the second is little.
-	ok "$name: then ours plus theirs fit" test \
-		"$(ours $name | sed 1,2d | sort -n | tail -n 1)" -le \
+	# calls, and what that tells about the second is little; from then on
+	# their share is known, more and more exactly.
+	ok "$name: in the third window ours plus theirs nearly fit" test \
+		"$(ours "$name" | sed -n 3p)" -le $((LIMIT - FOREIGN + 5))
+	ok "$name: in later ones they fit" test \
+		"$(ours "$name" | sed 1,3d | sort -n | tail -n 1)" -le \
 		$((LIMIT - FOREIGN + 2))
-	ok "$name: there are such windows" test "$(ours $name | wc -l)" -ge 5
 done
 done_testing

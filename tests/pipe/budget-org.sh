@@ -23,8 +23,8 @@ for bucket in users groups; do
 	limit=$(bucket org "$name" limit)
 	ms=$(windows org "$name" "^$name" "$limit" $WINDOW 8 10)
 	echo "# $name: $calls calls, $limit in a window, $ms ms"
-	[ "$ms" -lt $ideal ] || ideal=$ms
+	[ "$ms" -lt "$ideal" ] || ideal=$ms
 done
-quick org 'time' $ideal 1.05
+quick org 'time' "$ideal" 1.05
 ok 'the limits were felt' test "$ideal" -gt $((5 * WINDOW * 1000))
 done_testing

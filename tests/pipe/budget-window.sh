@@ -13,7 +13,7 @@ LATENCY=20
 # start_org NAME GROUPS JQ [ORGSIM OPTION...]
 start_org() {
 	org "$1" --users 500 --groups "$2" --edges 2500 --window $WINDOW \
-		--limit $BUCKET=$LIMIT --concurrency 400 --latency $LATENCY \
+		--limit "$BUCKET=$LIMIT" --concurrency 400 --latency $LATENCY \
 		"${@:4}"
 	source_file "$TMP/$1.json" "$3"
 }
@@ -24,7 +24,7 @@ came_through() {
 }
 # in_time NAME LIMIT IN_FLIGHT RATIO
 in_time() {
-	quick "$1" "$1: time" "$(windows "$1" $BUCKET '^/api/v1/groups' \
+	quick "$1" "$1: time" "$(windows "$1" "$BUCKET" '^/api/v1/groups' \
 		"$2" $WINDOW "$3" $LATENCY)" "$4"
 }
 
@@ -44,11 +44,11 @@ wait "${imports[@]}"
 
 for k in 1 10 75 300; do
 	name=org$k
-	came_through $name
-	is "$name: 0 x 429" "$(stats $name '.limited + .concurrency429')" 0
-	is "$name: no retries" "$(stats $name .retriesMarked)" 0
-	is "$name: 400 calls" "$(bucket $name $BUCKET calls)" 400
-	in_time $name $LIMIT $k 1.05
+	came_through "$name"
+	is "$name: 0 x 429" "$(stats "$name" '.limited + .concurrency429')" 0
+	is "$name: no retries" "$(stats "$name" .retriesMarked)" 0
+	is "$name: 400 calls" "$(bucket "$name" "$BUCKET" calls)" 400
+	in_time "$name" $LIMIT $k 1.05
 done
 
 # Until the first refusal nobody knows that a Reset is rounded down.
@@ -59,6 +59,6 @@ in_time late $LIMIT 8 1.2
 # 0.8 of the limit, as it is without being asked.
 came_through share
 is 'share: 0 x 429' "$(stats share .limited)" 0
-is 'share: four in five calls of a window' "$(bucket share $BUCKET peak)" 48
+is 'share: four in five calls of a window' "$(bucket share "$BUCKET" peak)" 48
 in_time share 48 8 1.1
 done_testing
