@@ -76,7 +76,7 @@ begin(const char *db, const struct ask *ask)
 int
 admin_begin(int argc, char **argv)
 {
-	const char *db = NULL, *mode = "auto", *streams = NULL;
+	const char *db = NULL, *mode = MSG_AUTO, *streams = NULL;
 	const struct opt options[] = {
 		{ "db", 0, OPT_TEXT, &db, "FILE", "join's database", 0, 0 },
 		{ "mode", 0, OPT_TEXT, &mode, "MODE",
@@ -102,8 +102,8 @@ admin_begin(int argc, char **argv)
 	opt_parse(&use, &argc, argv);
 	if (db == NULL)
 		opt_wrong(&use, "--db is missing");
-	if (strcmp(mode, "auto") != 0 && strcmp(mode, "full") != 0 &&
-	    strcmp(mode, "delta") != 0)
+	if (strcmp(mode, MSG_AUTO) != 0 && strcmp(mode, MSG_FULL) != 0 &&
+	    strcmp(mode, MSG_DELTA) != 0)
 		opt_wrong(&use, "--mode is auto, full or delta, not %s", mode);
 	check_source(&use, argv[1]);
 	ask.source = argv[1];
@@ -154,10 +154,10 @@ take_marks(const struct opt_use *use, const char *json, char *u, char *g)
 		    use, "%s is not a JSON object like {\"u\":\"..\"}", json);
 	yyjson_obj_foreach(root, i, n, key, v)
 	{
-		if (yyjson_equals_str(key, "u"))
-			take_mark(use, v, "u", u);
-		else if (yyjson_equals_str(key, "g"))
-			take_mark(use, v, "g", g);
+		if (yyjson_equals_str(key, MSG_MARK_USERS))
+			take_mark(use, v, MSG_MARK_USERS, u);
+		else if (yyjson_equals_str(key, MSG_MARK_GROUPS))
+			take_mark(use, v, MSG_MARK_GROUPS, g);
 		else
 			opt_wrong(use, "a watermark has u and g, not %s",
 			    yyjson_get_str(key));

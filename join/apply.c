@@ -81,10 +81,10 @@ refuse(struct page *p, yyjson_val *record, const char *id, const char *code,
 	yyjson_mut_val *bad = yyjson_mut_obj(doc);
 	yyjson_doc *fixed;
 
-	yyjson_mut_obj_add_str(doc, bad, "code", code);
-	yyjson_mut_obj_add_str(doc, bad, "message", text);
+	yyjson_mut_obj_add_str(doc, bad, MSG_CODE, code);
+	yyjson_mut_obj_add_str(doc, bad, MSG_MESSAGE, text);
 	yyjson_mut_obj_add_val(
-	    doc, bad, "raw", yyjson_val_mut_copy(doc, record));
+	    doc, bad, MSG_RAW, yyjson_val_mut_copy(doc, record));
 	yyjson_mut_doc_set_root(doc, bad);
 	fixed = yyjson_mut_doc_imut_copy(doc, NULL);
 	reject(p, yyjson_doc_get_root(fixed), id, "join");
@@ -116,7 +116,7 @@ add(struct page *p, const char *id, size_t len, const uint8_t hash[16])
 	    p->text.data, p->text.len);
 	store_do(p->s, "INSERT INTO seen(pk, generation) VALUES(?, ?)", "ii",
 	    pk, p->generation);
-	change_add(p->s, mesh, "put", NULL);
+	change_add(p->s, mesh, MSG_PUT, NULL);
 	p->f->counts.added++;
 	p->f->alive++;
 }
@@ -134,7 +134,7 @@ revive(struct page *p, const struct object *o, const uint8_t hash[16])
 	    "INSERT OR REPLACE INTO seen(pk, generation)"
 	    " VALUES(?, ?)",
 	    "ii", o->pk, p->generation);
-	change_add(p->s, o->mesh, "put", NULL);
+	change_add(p->s, o->mesh, MSG_PUT, NULL);
 	p->f->counts.added++;
 	p->f->alive++;
 }
@@ -161,8 +161,8 @@ update(struct page *p, const struct object *o, yyjson_val *record,
 		p->f->counts.same++;
 		return;
 	}
-	change_add(
-	    p->s, o->mesh, "put", p->changed.len > 0 ? p->changed.data : NULL);
+	change_add(p->s, o->mesh, MSG_PUT,
+	    p->changed.len > 0 ? p->changed.data : NULL);
 	p->f->counts.changed++;
 }
 
@@ -175,9 +175,9 @@ put(struct page *p, yyjson_val *record, const char *id, size_t len)
 	bool known;
 
 	p->f->counts.errors +=
-	    (int64_t)yyjson_obj_size(json_get(record, "errors"));
-	if (read_hash(json_get(record, "hash"), hash) != 0 ||
-	    !yyjson_is_obj(json_get(record, "attrs"))) {
+	    (int64_t)yyjson_obj_size(json_get(record, MSG_ERRORS));
+	if (read_hash(json_get(record, MSG_HASH), hash) != 0 ||
+	    !yyjson_is_obj(json_get(record, MSG_ATTRS))) {
 		refuse(p, record, id, "E_RECORD",
 		    "a put without attrs or without a hash of 32 hex digits");
 		return;
@@ -189,7 +189,7 @@ put(struct page *p, yyjson_val *record, const char *id, size_t len)
 		return;
 	}
 	buf_clear(&p->text);
-	fault = json_copy(&p->text, json_get(record, "attrs"));
+	fault = json_copy(&p->text, json_get(record, MSG_ATTRS));
 	if (fault != JSON_FINE)
 		refuse(p, record, id, "E_RECORD", json_fault_text(fault));
 	else if (!known)
@@ -203,7 +203,7 @@ put(struct page *p, yyjson_val *record, const char *id, size_t len)
 static void
 leave(struct page *p, yyjson_val *record, const char *id, size_t len)
 {
-	const char *reason = json_text(record, "reason");
+	const char *reason = json_text(record, MSG_REASON);
 	struct object o;
 
 	if (object_find(p->s, p->f->stream_pk, id, len, &o) && o.living)
@@ -214,8 +214,8 @@ leave(struct page *p, yyjson_val *record, const char *id, size_t len)
 static void
 apply_record(struct page *p, yyjson_val *record)
 {
-	yyjson_val *key = json_get(record, "id");
-	const char *id = yyjson_get_str(key), *op = json_text(record, "op");
+	yyjson_val *key = json_get(record, MSG_ID);
+	const char *id = yyjson_get_str(key), *op = json_text(record, MSG_OP);
 	size_t len = yyjson_get_len(key);
 
 	if (id == NULL || op == NULL || len == 0 || strlen(id) != len) {
@@ -226,9 +226,10 @@ apply_record(struct page *p, yyjson_val *record)
 		p->f->dead -= store_do(p->s,
 		    "DELETE FROM reject WHERE stream = ? AND id = ?", "is",
 		    p->f->stream_pk, id, len);
-	if (strcmp(op, "put") == 0)
+	if (strcmp(op, MSG_PUT) == 0)
 		put(p, record, id, len);
-	else if (strcmp(op, "delete") == 0 || strcmp(op, "out-of-scope") == 0)
+	else if (strcmp(op, MSG_DELETE) == 0 ||
+		 strcmp(op, MSG_OUT_OF_SCOPE) == 0)
 		leave(p, record, id, len);
 	else
 		refuse(p, record, id, "E_RECORD", "an op that is none");
@@ -278,12 +279,12 @@ apply_records(struct page *p)
 		if (mapped)
 			apply_record(p, v);
 		else
-			refuse(p, v, json_text(v, "id"), "E_NO_MAP",
+			refuse(p, v, json_text(v, MSG_ID), "E_NO_MAP",
 			    "join's rules have no map for this stream; give "
 			    "transform and join the same --rules");
 	}
 	yyjson_arr_foreach(p->m->bad, i, n, v)
-	    reject(p, v, json_text(v, "id"), "transform");
+	    reject(p, v, json_text(v, MSG_ID), "transform");
 }
 
 void

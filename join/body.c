@@ -62,10 +62,10 @@ put(struct store *s, sqlite3_stmt *st, struct buf *out)
 {
 	const char *source = source_name(s, sqlite3_column_int64(st, 4));
 
-	buf_str(out, ",\"object\":");
+	buf_str(out, ",\"" MSG_OBJECT "\":");
 	buf_add(out, sqlite3_column_text(st, 6),
 	    (size_t)sqlite3_column_bytes(st, 6));
-	buf_str(out, ",\"contributors\":[");
+	buf_str(out, ",\"" MSG_CONTRIBUTORS "\":[");
 	/* Two JSON strings without the quotes between them. */
 	buf_json(out, source, strlen(source));
 	out->data[out->len - 1] = '/';
@@ -79,10 +79,9 @@ put(struct store *s, sqlite3_stmt *st, struct buf *out)
 static void
 head(struct store *s, sqlite3_stmt *st, struct buf *out)
 {
-	buf_str(out, "\"type\":");
+	buf_str(out, "\"" MSG_TYPE "\":");
 	buf_json_str(out, type_name(s, sqlite3_column_int64(st, 1)));
-	buf_str(out, ",\"id\":");
-	buf_json_str(out, store_text(st, 2));
+	msg_str(out, MSG_ID, store_text(st, 2));
 }
 
 static void
@@ -90,17 +89,15 @@ row(struct store *s, sqlite3_stmt *st, const char *changed, struct buf *out)
 {
 	bool gone = sqlite3_column_type(st, 6) == SQLITE_NULL;
 
-	buf_str(out, gone ? "{\"op\":\"delete\"," : "{\"op\":\"put\",");
+	buf_str(out, gone ? "{\"" MSG_OP "\":\"" MSG_DELETE "\","
+			  : "{\"" MSG_OP "\":\"" MSG_PUT "\",");
 	head(s, st, out);
 	if (gone) {
-		buf_str(out, ",\"reason\":");
-		buf_json_str(out, store_text(st, 3));
+		msg_str(out, MSG_REASON, store_text(st, 3));
 	} else {
 		put(s, st, out);
-	}
-	if (!gone && changed != NULL) {
-		buf_str(out, ",\"changed\":");
-		buf_str(out, changed);
+		if (changed != NULL)
+			msg_raw(out, MSG_CHANGED, changed, strlen(changed));
 	}
 	buf_char(out, '}');
 }

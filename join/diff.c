@@ -83,7 +83,7 @@ diff_attrs(struct rules *r, const char *type, const char *old, size_t old_len,
     yyjson_val *record, struct buf *text, struct buf *changed)
 {
 	struct diff d = { .rules = r, .type = type, .changed = changed };
-	yyjson_val *new = json_get(record, "attrs"), *was;
+	yyjson_val *new = json_get(record, MSG_ATTRS), *was;
 	yyjson_doc *doc;
 
 	buf_clear(changed);
@@ -92,7 +92,7 @@ diff_attrs(struct rules *r, const char *type, const char *old, size_t old_len,
 	was = yyjson_doc_get_root(doc);
 	if (was != NULL) {
 		compare(&d, was, new);
-		missing(&d, was, new, json_get(record, "errors"), text);
+		missing(&d, was, new, json_get(record, MSG_ERRORS), text);
 	}
 	if (changed->len > 0)
 		buf_char(changed, ']');

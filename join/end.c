@@ -28,7 +28,7 @@ whole(
     struct join *j, struct flow *f, const struct msg *m, char *why, size_t len)
 {
 	bool broken =
-	    m->certificate != NULL && !json_true(m->certificate, "chain");
+	    m->certificate != NULL && !json_true(m->certificate, MSG_CHAIN);
 
 	if (!f->full)
 		return "done";

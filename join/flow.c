@@ -51,7 +51,7 @@ read_row(struct flow *f, sqlite3_stmt *st)
 
 	f->checkpoint_pk = sqlite3_column_int64(st, 0);
 	f->stream_pk = sqlite3_column_int64(st, 1);
-	f->full = strcmp(store_text(st, 2), "full") == 0;
+	f->full = strcmp(store_text(st, 2), MSG_FULL) == 0;
 	f->seq = f->told = sqlite3_column_int64(st, 3);
 	buf_clear(&f->state);
 	if (state != NULL)
@@ -117,7 +117,8 @@ add_checkpoint(struct store *s, const struct msg *m)
 	    " JOIN stream t ON t.source = s.pk AND t.name = ?"
 	    " WHERE s.name = ?",
 	    "ttt",
-	    m->mode != NULL && strcmp(m->mode, "delta") == 0 ? "delta" : "full",
+	    m->mode != NULL && strcmp(m->mode, MSG_DELTA) == 0 ? MSG_DELTA
+							       : MSG_FULL,
 	    m->stream, m->source);
 }
 

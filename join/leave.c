@@ -48,7 +48,7 @@ object_leave(
 	    "ti", why, o->pk);
 	store_do(s, "DELETE FROM attrs WHERE pk = ?", "i", o->pk);
 	store_do(s, "DELETE FROM seen WHERE pk = ?", "i", o->pk);
-	change_add(s, o->mesh, "delete", NULL);
+	change_add(s, o->mesh, MSG_DELETE, NULL);
 	f->counts.gone++;
 	f->alive--;
 }
@@ -80,7 +80,7 @@ void
 container_open(struct store *s, const struct flow *f, const struct msg *m,
     int64_t *container, int64_t *generation)
 {
-	const char *id = json_text(m->context, "groupId");
+	const char *id = json_text(m->context, MSG_GROUP_ID);
 	int64_t listing;
 
 	if (id == NULL)
@@ -142,15 +142,15 @@ reject_row(struct join *j, struct flow *f, const struct msg *m, yyjson_val *bad,
     const char *id, const char *stage)
 {
 	char at[CLOCK_TEXT];
-	const char *code = json_text(bad, "code"), *place;
-	const char *message = json_text(bad, "message");
+	const char *code = json_text(bad, MSG_CODE), *place;
+	const char *message = json_text(bad, MSG_MESSAGE);
 	struct buf raw = { 0 };
 	int64_t rows;
 
 	clock_rfc3339(clock_wall_ms(), at);
-	place = json_text(bad, "at");
-	if (json_get(bad, "raw") != NULL)
-		json_write(&raw, json_get(bad, "raw"));
+	place = json_text(bad, MSG_AT);
+	if (json_get(bad, MSG_RAW) != NULL)
+		json_write(&raw, json_get(bad, MSG_RAW));
 	rows = store_do(j->store,
 	    "UPDATE reject SET stage = ?, code = ?, place = ?, message = ?,"
 	    " raw = ?, rules = ?, last_run = ?, at = ?"
@@ -183,13 +183,14 @@ reject_put(struct join *j, struct flow *f, const struct msg *m, yyjson_val *bad,
 	if (!known) {
 		snprintf(place, sizeof(place), "page %lld record %lld",
 		    (long long)m->seq,
-		    (long long)json_int(json_get(bad, "index"), 0));
+		    (long long)json_int(json_get(bad, MSG_INDEX), 0));
 		id = place;
 	}
 	reject_row(j, f, m, bad, id, stage);
 	f->counts.rejects++;
 	j->dead = true;
 	log_debug("%s %s %s: %s", f->source, f->stream, id,
-	    json_text(bad, "message") != NULL ? json_text(bad, "message") : "");
+	    json_text(bad, MSG_MESSAGE) != NULL ? json_text(bad, MSG_MESSAGE)
+						: "");
 	return known;
 }

@@ -25,7 +25,6 @@
 #define LINK_BEAT_MS 1000
 #define LINK_SILENT_MS 5000
 #define LINK_REFUSED_MS 30000
-#define LINK_STREAM "mesh"
 
 enum link_state {
 	LINK_HELLO, /* asking where it stands */
@@ -69,7 +68,7 @@ send_hello(struct link *l, int64_t now_ms)
 	struct buf b = { 0 };
 
 	msg_open(&b, MSG_HELLO);
-	msg_str(&b, MSG_ROLE, "join");
+	msg_str(&b, MSG_ROLE, MSG_JOIN);
 	msg_str(&b, MSG_SOURCE, l->store->id);
 	msg_int(&b, MSG_FIRST, l->store->oldest);
 	msg_int(&b, MSG_SEQ, l->store->newest);
@@ -114,7 +113,7 @@ fill_one(struct link *l)
 		buf_free(&b);
 		return 0;
 	}
-	window_put(l->window, l->store->id, LINK_STREAM, seq, b.data, b.len);
+	window_put(l->window, l->store->id, MSG_MESH, seq, b.data, b.len);
 	return 1;
 }
 
@@ -205,7 +204,7 @@ take_ack(struct link *l, const struct msg *m)
 
 	if (m->epoch != l->epoch || m->run != (rebuilding ? l->rebuild.run : 0))
 		return;
-	window_ack(l->window, l->store->id, LINK_STREAM, m->seq);
+	window_ack(l->window, l->store->id, MSG_MESH, m->seq);
 	if (!rebuilding && m->seq > l->acked)
 		l->acked = m->seq;
 	if (rebuilding && l->rebuild_sent && m->seq >= l->rebuild.seq) {
@@ -240,7 +239,7 @@ take(struct link *l, const struct msg *m)
 		break;
 	case MSG_GAP:
 		if (m->epoch == l->epoch)
-			window_gap(l->window, l->store->id, LINK_STREAM, m->seq,
+			window_gap(l->window, l->store->id, MSG_MESH, m->seq,
 			    clock_ms());
 		break;
 	case MSG_FENCED:

@@ -30,9 +30,10 @@ outbox_schema(const struct join *j, struct buf *out)
 
 	buf_char(&types, '[');
 	for (size_t i = 0; (type = rules_type(j->rules, i)) != NULL; i++) {
-		buf_str(&types, i > 0 ? ",{\"type\":" : "{\"type\":");
+		buf_str(&types,
+		    i > 0 ? ",{\"" MSG_TYPE "\":" : "{\"" MSG_TYPE "\":");
 		buf_json_str(&types, type);
-		buf_str(&types, ",\"attributes\":[");
+		buf_str(&types, ",\"" MSG_ATTRIBUTES "\":[");
 		for (size_t k = 0;
 		     (attribute = rules_attribute(j->rules, type, k)) != NULL;
 		     k++) {
@@ -55,7 +56,7 @@ write_change(struct store *s, struct buf *out, const char *mode, int64_t run,
     int64_t epoch, int64_t first, int64_t seq, const struct buf *changes)
 {
 	msg_open(out, MSG_CHANGE);
-	msg_address(out, s->id, "mesh", run, epoch);
+	msg_address(out, s->id, MSG_MESH, run, epoch);
 	msg_int(out, MSG_FIRST, first);
 	msg_int(out, MSG_SEQ, seq);
 	msg_str(out, MSG_MODE, mode);
@@ -73,7 +74,8 @@ outbox_delta(struct store *s, int64_t epoch, int64_t *number, struct buf *out)
 	last = body_changes(s, *number, CHANGES_MAX, CHANGES_BYTES, &changes);
 	buf_char(&changes, ']');
 	if (last > *number && !s->failed) {
-		write_change(s, out, "delta", 0, epoch, first, last, &changes);
+		write_change(
+		    s, out, MSG_DELTA, 0, epoch, first, last, &changes);
 		*number = last;
 	}
 	buf_free(&changes);
@@ -106,12 +108,12 @@ outbox_rebuild(
 	r->seq++;
 	if (more) {
 		write_change(
-		    s, out, "full", r->run, epoch, r->seq, r->seq, &changes);
+		    s, out, MSG_FULL, r->run, epoch, r->seq, r->seq, &changes);
 	} else {
 		snprintf(cursor, sizeof(cursor), "%s:%lld", s->id,
 		    (long long)r->until);
 		msg_open(out, MSG_END);
-		msg_address(out, s->id, "mesh", r->run, epoch);
+		msg_address(out, s->id, MSG_MESH, r->run, epoch);
 		msg_int(out, MSG_SEQ, r->seq);
 		msg_bool(out, MSG_COMPLETE, true);
 		msg_str(out, MSG_CURSOR, cursor);

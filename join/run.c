@@ -73,11 +73,11 @@ watermark_of(const char *stream, const char *u, const char *g)
 static const char *
 decide(const char *asked, const char *since, int64_t full)
 {
-	if (strcmp(asked, "full") == 0)
-		return "full";
-	if (strcmp(asked, "delta") == 0)
-		return since != NULL ? "delta" : NULL;
-	return since != NULL && full > 0 ? "delta" : "full";
+	if (strcmp(asked, MSG_FULL) == 0)
+		return MSG_FULL;
+	if (strcmp(asked, MSG_DELTA) == 0)
+		return since != NULL ? MSG_DELTA : NULL;
+	return since != NULL && full > 0 ? MSG_DELTA : MSG_FULL;
 }
 
 static int
@@ -101,7 +101,7 @@ add_stream(struct store *s, int64_t source, int64_t run, const struct ask *ask,
 	    "INSERT OR IGNORE INTO checkpoint(run, stream, mode, since)"
 	    " VALUES(?, ?, ?, ?)",
 	    "iitt", run, stream, mode,
-	    strcmp(mode, "delta") == 0 ? since : NULL);
+	    strcmp(mode, MSG_DELTA) == 0 ? since : NULL);
 	return 0;
 }
 
@@ -141,7 +141,7 @@ fits(struct store *s, int64_t run, const struct ask *ask)
 		rows++;
 		for (size_t i = 0; i < ask->n; i++)
 			if (strcmp(ask->streams[i], store_text(st, 0)) == 0 &&
-			    (strcmp(ask->mode, "auto") == 0 ||
+			    (strcmp(ask->mode, MSG_AUTO) == 0 ||
 				strcmp(ask->mode, mode) == 0))
 				found++;
 	}
@@ -250,8 +250,8 @@ state_streams(struct store *s, int64_t run, struct buf *out)
 		state = state != NULL ? state : "null";
 		msg_raw(out, MSG_STATE, state, strlen(state));
 		since = store_text(st, 4);
-		msg_str(out, "since", since);
-		msg_bool(out, "done",
+		msg_str(out, MSG_SINCE, since);
+		msg_bool(out, MSG_DONE,
 		    strcmp(phase, "reading") != 0 &&
 			strcmp(phase, "incomplete") != 0);
 		buf_char(out, '}');
@@ -264,9 +264,9 @@ state_streams(struct store *s, int64_t run, struct buf *out)
 void
 watermark_json(struct buf *b, const char *u, const char *g)
 {
-	buf_str(b, "{\"u\":");
+	buf_str(b, "{\"" MSG_MARK_USERS "\":");
 	buf_json_str(b, u[0] != '\0' ? u : NULL);
-	buf_str(b, ",\"g\":");
+	buf_str(b, ",\"" MSG_MARK_GROUPS "\":");
 	buf_json_str(b, g[0] != '\0' ? g : NULL);
 	buf_char(b, '}');
 }
@@ -329,8 +329,8 @@ watermark_read(struct store *s, const char *source, char *u, char *g)
 			    s->path, source, text);
 	}
 	if (doc != NULL) {
-		copy_mark(yyjson_doc_get_root(doc), "u", u);
-		copy_mark(yyjson_doc_get_root(doc), "g", g);
+		copy_mark(yyjson_doc_get_root(doc), MSG_MARK_USERS, u);
+		copy_mark(yyjson_doc_get_root(doc), MSG_MARK_GROUPS, g);
 	}
 	yyjson_doc_free(doc);
 	store_end(st);

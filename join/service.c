@@ -190,12 +190,13 @@ read_ask(const struct msg *m, struct ask *ask)
 
 	*ask = (struct ask){
 		.source = m->source,
-		.mode = m->mode != NULL ? m->mode : "auto",
+		.mode = m->mode != NULL ? m->mode : MSG_AUTO,
 		.instance = m->instance,
 	};
 	if (m->instance == NULL || !yyjson_is_arr(m->streams) ||
-	    (strcmp(ask->mode, "auto") != 0 && strcmp(ask->mode, "full") != 0 &&
-		strcmp(ask->mode, "delta") != 0))
+	    (strcmp(ask->mode, MSG_AUTO) != 0 &&
+		strcmp(ask->mode, MSG_FULL) != 0 &&
+		strcmp(ask->mode, MSG_DELTA) != 0))
 		return -1;
 	yyjson_arr_foreach(m->streams, i, n, v)
 	{
