@@ -14,6 +14,7 @@
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
+#include "msg.h"
 #include "utf8.h"
 
 #define HASH_DIGITS 32
@@ -221,12 +222,11 @@ add_failure(struct rules *r, size_t i)
 		buf_add(&r->hashed, step->key, step->key_len);
 		buf_char(&r->hashed, '!');
 	}
-	buf_str(&r->errors, r->errors.len == 0 ? ",\"errors\":{" : ",");
+	buf_str(&r->errors, r->errors.len == 0 ? ",\"" MSG_ERRORS "\":{" : ",");
 	buf_json_str(&r->errors, a->name);
-	buf_str(&r->errors, ":{\"at\":");
+	buf_str(&r->errors, ":{\"" MSG_AT "\":");
 	buf_json_str(&r->errors, a->at);
-	buf_str(&r->errors, ",\"message\":");
-	buf_json_str(&r->errors, a->message);
+	msg_str(&r->errors, MSG_MESSAGE, a->message);
 	buf_char(&r->errors, '}');
 }
 
@@ -328,9 +328,9 @@ static int
 put(struct rules *r, struct buf *out, struct why *why)
 {
 	static const char head[] =
-	    ",\"op\":\"put\",\"hash\":\"00000000000000000000000000000000\""
-	    ",\"attrs\":";
-	const size_t open = strlen(",\"attrs\":");
+	    ",\"" MSG_OP "\":\"" MSG_PUT "\",\"" MSG_HASH
+	    "\":\"00000000000000000000000000000000\",\"" MSG_ATTRS "\":";
+	const size_t open = strlen(",\"" MSG_ATTRS "\":");
 	size_t first;
 
 	r->hashed.len = r->errors.len = 0;
@@ -350,6 +350,14 @@ put(struct rules *r, struct buf *out, struct why *why)
 	return 0;
 }
 
+static void
+leave(struct buf *out, const char *op, const char *reason)
+{
+	msg_str(out, MSG_OP, op);
+	msg_str(out, MSG_REASON, reason);
+	msg_close(out);
+}
+
 /* Deleted first, then scope: someone who is gone is no leaver of the scope. */
 static enum rules_result
 judge(struct rules *r, yyjson_val *record, struct buf *out, struct why *why)
@@ -360,15 +368,14 @@ judge(struct rules *r, yyjson_val *record, struct buf *out, struct why *why)
 	if (deleted < 0)
 		return RULES_BAD;
 	if (deleted) {
-		buf_str(
-		    out, ",\"op\":\"delete\",\"reason\":\"deprovisioned\"}");
+		leave(out, MSG_DELETE, "deprovisioned");
 		return RULES_DELETE;
 	}
 	in_scope = rules_scope_match(r, record, why);
 	if (in_scope < 0)
 		return RULES_BAD;
 	if (!in_scope) {
-		buf_str(out, ",\"op\":\"out-of-scope\",\"reason\":\"scope\"}");
+		leave(out, MSG_OUT_OF_SCOPE, "scope");
 		return RULES_OUT_OF_SCOPE;
 	}
 	return put(r, out, why) < 0 ? RULES_BAD : RULES_PUT;
@@ -378,7 +385,7 @@ judge(struct rules *r, yyjson_val *record, struct buf *out, struct why *why)
 static enum json_fault
 write_id(struct rules *r, struct buf *out)
 {
-	static const char open[] = "{\"id\":\0                ";
+	static const char open[] = "{\"" MSG_ID "\":\0                ";
 	yyjson_val *v = paths_values(r->map->plan.paths)[r->key_slots[0]];
 
 	if (r->nkeys == 1 && yyjson_is_str(v))
