@@ -43,8 +43,8 @@ static const struct entity entities[] = {
 	    .parent = "Group",
 	    .moved = "lastMembershipUpdated",
 	    .count = "_embedded.stats.usersCount",
-	    .context = "groupId",
-	    .key = "[\"$context.groupId\",\"id\"]",
+	    .context = MSG_GROUP_ID,
+	    .key = "[\"$context." MSG_GROUP_ID "\",\"id\"]",
 	},
 };
 

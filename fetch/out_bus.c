@@ -181,9 +181,9 @@ send_hello(struct out_bus *b, const struct source *s)
 	bool sent;
 
 	msg_open(&m, MSG_HELLO);
-	msg_str(&m, MSG_ROLE, "fetch");
+	msg_str(&m, MSG_ROLE, MSG_FETCH);
 	msg_str(&m, MSG_SOURCE, s->name);
-	msg_str(&m, MSG_MODE, mode != NULL ? mode : "auto");
+	msg_str(&m, MSG_MODE, mode != NULL ? mode : MSG_AUTO);
 	msg_str(&m, MSG_INSTANCE, b->instance);
 	buf_str(&m, ",\"" MSG_STREAMS "\":[");
 	for (size_t i = 0; i < s->n_streams; i++) {

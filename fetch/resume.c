@@ -51,15 +51,15 @@ take_state(struct stream *s, yyjson_val *state)
 static int
 take_stream(struct stream *s, yyjson_val *v, struct why *why)
 {
-	const char *mode = json_text(v, "mode");
-	const char *since = json_text(v, "since");
+	const char *mode = json_text(v, MSG_MODE);
+	const char *since = json_text(v, MSG_SINCE);
 
-	s->mode =
-	    mode != NULL && strcmp(mode, "delta") == 0 ? MODE_DELTA : MODE_FULL;
-	s->seq = json_int(json_get(v, "seq"), 0);
-	s->done = json_true(v, "done");
+	s->mode = mode != NULL && strcmp(mode, MSG_DELTA) == 0 ? MODE_DELTA
+							       : MODE_FULL;
+	s->seq = json_int(json_get(v, MSG_SEQ), 0);
+	s->done = json_true(v, MSG_DONE);
 	copy_time(s->since, since);
-	take_state(s, json_get(v, "state"));
+	take_state(s, json_get(v, MSG_STATE));
 	if (s->mode == MODE_DELTA && !s->done && s->since[0] == '\0')
 		return why_set(why, "E_STATE", s->entity->name,
 		    since == NULL
@@ -102,7 +102,7 @@ resume_state(struct fetch *f, const struct msg *m, struct why *why)
 		struct stream *t = &s->streams[i];
 
 		v = json_get(m->streams, t->entity->name);
-		t->named = v != NULL && !json_true(v, "done");
+		t->named = v != NULL && !json_true(v, MSG_DONE);
 		if (!t->wanted)
 			continue;
 		t->first_import =
@@ -177,7 +177,7 @@ resume_file(struct fetch *f, const char *path, struct why *why)
 int
 resume_nothing(struct fetch *f, struct why *why)
 {
-	if (f->opt.mode != NULL && strcmp(f->opt.mode, "delta") == 0)
+	if (f->opt.mode != NULL && strcmp(f->opt.mode, MSG_DELTA) == 0)
 		return why_set(why, "E_STATE", NULL,
 		    "--mode delta needs a watermark: give --resume, or "
 		    "--jobs and --commit");

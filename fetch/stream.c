@@ -26,7 +26,7 @@
 static const char *
 mode_name(enum mode mode)
 {
-	return mode == MODE_DELTA ? "delta" : "full";
+	return mode == MODE_DELTA ? MSG_DELTA : MSG_FULL;
 }
 
 void
@@ -83,10 +83,9 @@ put_filter(struct buf *b, const struct source *s)
 {
 	enum filter_route route = filter_route(s->filter);
 
-	buf_str(b, ",\"" MSG_FILTER "\":{\"text\":");
+	buf_str(b, ",\"" MSG_FILTER "\":{\"" MSG_TEXT "\":");
 	buf_json_str(b, filter_text(s->filter));
-	buf_str(b, ",\"route\":");
-	buf_json_str(b, filter_route_name(route));
+	msg_str(b, MSG_ROUTE, filter_route_name(route));
 	buf_char(b, '}');
 }
 
@@ -204,8 +203,8 @@ static void
 put_certificate(const struct stream *s, struct buf *b)
 {
 	buf_fmt(b,
-	    ",\"" MSG_CERTIFICATE "\":{\"chain\":%s,\"restarts\":%lld,"
-	    "\"first\":%lld}",
+	    ",\"" MSG_CERTIFICATE "\":{\"" MSG_CHAIN "\":%s,\"" MSG_RESTARTS
+	    "\":%lld,\"" MSG_FIRST "\":%lld}",
 	    s->complete ? "true" : "false", (long long)s->restarts,
 	    (long long)s->first);
 }
