@@ -111,7 +111,7 @@ yes "$(request /api/v1/users 200 131071)" | head -n 20000 >>"$TMP/big.log"
 # ASan maps more than any limit; it has one of its own.
 bound='ulimit -v 100000'
 if grep -q __asan_init "$BUILD/idmesh-fetch"; then
-	bound='export ASAN_OPTIONS=hard_rss_limit_mb=200'
+	bound='export ASAN_OPTIONS=quarantine_size_mb=8:hard_rss_limit_mb=200'
 fi
 run bash -c "$bound"'; exec "$0" fetch report --json "$1"' "$IDMESH" "$TMP/big.log"
 is 'a large log in 100 MB' \
