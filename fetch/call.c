@@ -14,6 +14,7 @@
 
 #include "clock.h"
 #include "fetch.h"
+#include "json_mend.h"
 #include "mem.h"
 #include "out.h"
 #include "schedule.h"
@@ -237,6 +238,22 @@ finish(struct call *call, struct call_result *r)
 	call_free(call);
 }
 
+/* A person whose name is no Unicode must not cost the rest of the page. */
+static yyjson_doc *
+read_mended(
+    const struct call *call, const struct http_answer *a, yyjson_read_err *err)
+{
+	size_t n = json_mend(a->body.data, a->body.len);
+
+	if (n == 0)
+		return NULL;
+	log_warn("%s: %zu characters of an answer (request %s) are no Unicode "
+		 "and were replaced",
+	    call->ask.source->name, n, a->request_id);
+	return yyjson_read_opts(
+	    a->body.data, a->body.len, YYJSON_READ_NUMBER_AS_RAW, NULL, err);
+}
+
 /* The document of an answer 200, or a reason why it is none. */
 static yyjson_doc *
 read_body(const struct call *call, const struct http_answer *a, struct why *why)
@@ -250,6 +267,8 @@ read_body(const struct call *call, const struct http_answer *a, struct why *why)
 	}
 	doc = yyjson_read_opts(
 	    a->body.data, a->body.len, YYJSON_READ_NUMBER_AS_RAW, NULL, &err);
+	if (doc == NULL && err.code == YYJSON_READ_ERROR_INVALID_STRING)
+		doc = read_mended(call, a, &err);
 	if (doc == NULL) {
 		why_set(why, "E_BODY", a->request_id,
 		    "an answer that is not JSON (byte %zu: %s)", err.pos,
