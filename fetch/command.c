@@ -14,15 +14,19 @@
 #include "call.h"
 #include "clock.h"
 #include "fetch.h"
+#include "forecast.h"
 #include "http.h"
 #include "mem.h"
 #include "out.h"
+#include "schedule.h"
 #include "stream.h"
 
 #define SOURCES_MAX 16
+#define MAX_CALLS INT64_C(1000000000)
 #define SCOPE_MAX ((size_t)1 << 20)
 
 static struct fetch_options options;
+static struct schedule_options timing;
 
 static const struct opt_use *use(void);
 
@@ -32,8 +36,8 @@ wrong(const char *text)
 	opt_wrong(use(), "%s", text);
 }
 
-static void
-check_streams(const char *list)
+void
+fetch_check_streams(const struct opt_use *u, const char *list)
 {
 	const char *names[STREAMS_MAX], *near;
 	size_t n = 0;
@@ -51,8 +55,8 @@ check_streams(const char *list)
 			i++;
 		near = i == n ? why_nearest(word, names, n) : NULL;
 		if (i == n)
-			opt_wrong(use(), "--streams: there is no %s%s%s%s",
-			    word, near != NULL ? "; did you mean " : "",
+			opt_wrong(u, "--streams: there is no %s%s%s%s", word,
+			    near != NULL ? "; did you mean " : "",
 			    near != NULL ? near : "", near != NULL ? "?" : "");
 		p += len;
 	}
@@ -74,7 +78,7 @@ check_options(const struct fetch_options *o)
 		wrong("--resume is for pipes; with --commit join says where "
 		      "to go on");
 	if (o->streams != NULL)
-		check_streams(o->streams);
+		fetch_check_streams(use(), o->streams);
 	if (o->jobs == NULL && isatty(STDOUT_FILENO))
 		wrong("messages do not go to a terminal; pipe them into "
 		      "'idmesh transform' or give --jobs and --commit");
@@ -98,6 +102,12 @@ use(void)
 		    "where join listens; connects", 0, 0 },
 		{ "request-log", 0, OPT_TEXT, &options.log, "FILE",
 		    "a JSON line for each request; - is stderr", 0, 0 },
+		{ "max-calls", 0, OPT_INT, &timing.max_calls, "N",
+		    "refuse a run that costs more requests", 1, MAX_CALLS },
+		{ "window", 0, OPT_TEXT, &timing.window, "HOURS",
+		    "ask only then, such as 22:00-06:00+02:00", 0, 0 },
+		{ "finish-by", 0, OPT_TEXT, &timing.finish_by, "TIME",
+		    "say what is in by 09:00+02:00, users first", 0, 0 },
 		{ "quiet", 'q', OPT_FLAG, &options.quiet, NULL,
 		    "neither progress nor summary", 0, 0 },
 		{ 0 },
@@ -188,8 +198,8 @@ open_sources(struct fetch *f, int n, char **paths)
 }
 
 /* The most careful wish of the sources counts: they share one budget. */
-static void
-open_budget(struct fetch *f)
+struct budget_limits
+fetch_limits(const struct fetch *f)
 {
 	const struct config_source *first = &f->sources[0].config;
 	struct budget_limits limits = { .share = first->rate_limit_share,
@@ -206,6 +216,14 @@ open_budget(struct fetch *f)
 		if (c->max_in_flight < limits.in_flight_max)
 			limits.in_flight_max = c->max_in_flight;
 	}
+	return limits;
+}
+
+static void
+open_budget(struct fetch *f)
+{
+	struct budget_limits limits = fetch_limits(f);
+
 	limits.seed = (uint64_t)clock_wall_ms() ^ (uint64_t)getpid();
 	srandom((unsigned)limits.seed);
 	f->in_flight_max = limits.in_flight_max;
@@ -280,11 +298,34 @@ verdict(const struct fetch *f)
 	return code;
 }
 
-static void
-close_all(struct fetch *f)
+void
+fetch_open(struct fetch *f, int n, char **paths)
+{
+	if (f->opt.scope != NULL)
+		f->scope = read_scope(f->opt.scope);
+	open_sources(f, n, paths);
+	f->loop = loop_new();
+	loop_signals(f->loop, on_signal, f);
+	open_budget(f);
+}
+
+void
+fetch_connect(struct fetch *f)
+{
+	lock_tenant(f->sources[0].config.base_url);
+	for (size_t i = 0; i < f->n_sources; i++)
+		source_unlock(&f->sources[i]);
+	f->http = http_new(f->loop, f->in_flight_max);
+	f->calls = calls_new(f);
+}
+
+void
+fetch_close(struct fetch *f)
 {
 	for (size_t i = 0; i < f->n_sources; i++)
 		source_close(&f->sources[i]);
+	if (f->schedule != NULL)
+		forecast_free(f->schedule->forecast);
 	calls_free(f->calls);
 	http_free(f->http);
 	f->out->kind->free(f->out);
@@ -296,28 +337,33 @@ close_all(struct fetch *f)
 		fclose(f->request_log);
 }
 
+static void
+open_schedule(struct fetch *f, struct schedule *s)
+{
+	struct why why;
+
+	if (schedule_open(s, &timing, &why) < 0)
+		wrong(why.text);
+	if (timing.max_calls > 0 || timing.finish_by != NULL)
+		s->before = forecast_before;
+	f->schedule = s;
+}
+
 int
 command_fetch(int argc, char *argv[])
 {
 	struct fetch f = { .started_ms = clock_ms() };
+	struct schedule schedule;
 	enum exit_code code;
 
 	opt_parse(use(), &argc, argv);
 	check_options(&options);
 	f.opt = options;
-	if (options.scope != NULL)
-		f.scope = read_scope(options.scope);
-	open_sources(&f, argc - 1, argv + 1);
-	f.loop = loop_new();
-	loop_signals(f.loop, on_signal, &f);
-	open_budget(&f);
+	open_schedule(&f, &schedule);
+	fetch_open(&f, argc - 1, argv + 1);
 	open_log(&f);
 	open_positions(&f);
-	lock_tenant(f.sources[0].config.base_url);
-	for (size_t i = 0; i < f.n_sources; i++)
-		source_unlock(&f.sources[i]);
-	f.http = http_new(f.loop, f.in_flight_max);
-	f.calls = calls_new(&f);
+	fetch_connect(&f);
 	progress_start(&f);
 	if (f.opt.jobs == NULL)
 		streams_start(&f);
@@ -325,6 +371,6 @@ command_fetch(int argc, char *argv[])
 		loop_run(f.loop);
 	summary_print(&f);
 	code = verdict(&f);
-	close_all(&f);
+	fetch_close(&f);
 	return code;
 }

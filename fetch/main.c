@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "fetch.h"
+#include "forecast.h"
 
 int
 main(int argc, char *argv[])
@@ -19,5 +20,7 @@ main(int argc, char *argv[])
 		return command_secret(argc - 1, argv + 1);
 	if (argc > 1 && strcmp(argv[1], "report") == 0)
 		return command_report(argc - 1, argv + 1);
+	if (argc > 1 && strcmp(argv[1], "forecast") == 0)
+		return command_forecast(argc - 1, argv + 1);
 	return command_fetch(argc, argv);
 }

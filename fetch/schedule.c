@@ -47,7 +47,7 @@ schedule_now(const struct fetch *f, int64_t now_ms)
 void
 schedule_duration(int64_t ms, char out[SCHEDULE_TEXT])
 {
-	long long s = (ms + 999) / 1000;
+	long long s = (ms + 500) / 1000;
 
 	if (ms < 10000)
 		snprintf(out, SCHEDULE_TEXT, "%.1f s", (double)ms / 1000);

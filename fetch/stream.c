@@ -17,6 +17,7 @@
 #include "json.h"
 #include "mem.h"
 #include "out.h"
+#include "schedule.h"
 
 #ifndef PAGE_MAX
 #define PAGE_MAX (MSG_MAX - ((size_t)64 << 10)) /* leaves room for a header */
@@ -323,6 +324,9 @@ start(struct stream *s)
 void
 streams_start(struct fetch *f)
 {
+	if (f->schedule != NULL && f->schedule->before != NULL &&
+	    !f->schedule->before(f))
+		return;
 	/* Children first: they learn then that a parent feeds them. */
 	for (size_t i = 0; i < f->n_sources; i++) {
 		struct source *s = &f->sources[i];

@@ -125,6 +125,12 @@ budget_class(struct budget *b, const char *method, const char *path)
 	return (int)b->n_classes++;
 }
 
+const char *
+budget_bucket(const struct budget *b, int class)
+{
+	return b->buckets[b->classes[class].bucket].name;
+}
+
 static int
 take_slot(struct budget *b, int class)
 {
@@ -262,7 +268,7 @@ row_fill(const struct budget *b, const struct bucket *k, int64_t now_ms,
 	row->waited_ms = k->waited_ms;
 	if (k->wanted_ms >= 0 && now_ms > k->wanted_ms)
 		row->waited_ms += now_ms - k->wanted_ms;
-	row->foreign = k->foreign_last;
+	row->foreign = foreign_per_minute(k);
 }
 
 size_t

@@ -64,7 +64,7 @@ struct budget_row {
 	int64_t limited; /* 429s of this bucket */
 	int64_t concurrency; /* 429s with 0/0 on this bucket's requests */
 	int64_t waited_ms; /* time in which it was closed and wanted */
-	int64_t foreign; /* requests by others in the last whole window */
+	int64_t foreign; /* requests/min by others in the last whole window */
 };
 
 struct budget *budget_new(const struct budget_limits *limits);
@@ -76,6 +76,9 @@ void budget_free(struct budget *b);
  * budget's life.
  */
 int budget_class(struct budget *b, const char *method, const char *path);
+
+/* Name of the bucket that the class is charged to now; borrowed. */
+const char *budget_bucket(const struct budget *b, int class);
 
 /*
  * Takes a slot for one request of the class.  On BUDGET_WAIT *wake_ms is the

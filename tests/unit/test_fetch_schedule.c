@@ -347,8 +347,8 @@ test_durations(void **state)
 	(void)state;
 	schedule_duration(940, text);
 	assert_string_equal(text, "0.9 s");
-	schedule_duration(40001, text);
-	assert_string_equal(text, "41 s");
+	schedule_duration(40499, text);
+	assert_string_equal(text, "40 s");
 	schedule_duration(125000, text);
 	assert_string_equal(text, "2 min 5 s");
 	schedule_duration(7500000, text);
