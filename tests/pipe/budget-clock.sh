@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# budget-clock.sh - the org's clock and ours are two hours apart: nothing
-# changes, for only the org's clock counts.
+# budget-clock.sh - the org's clock and ours are hours apart, because the
+# org's is wrong or because ours is: nothing changes, for only the org's
+# clock counts.
 . tests/setup.sh
 . tests/budget.sh
 
@@ -19,6 +20,11 @@ for skew in $skews; do
 	import "org$skew" &
 	imports+=($!)
 done
+org wrong --users 500 --groups 330 --edges 1500 --window $WINDOW \
+	--limit "$BUCKET=$LIMIT" --latency 10
+source_file "$TMP/wrong.json" '.ConfigJson.RateLimitShare = 1.0'
+CLOCK=+5h import wrong &
+imports+=($!)
 wait "${imports[@]}"
 
 # records NAME: what came, without regard to the order of pages.
@@ -47,4 +53,16 @@ for SKEW in $skews; do
 	ok "$SKEW s: the watermark is the org's time ($apart)" test \
 		$apart -ge -2 -a $apart -le 2
 done
+
+# Our clock is 5 h ahead, which is the org being 5 h behind.
+SKEW=-18000
+is 'a wrong clock of ours: all succeed' "$(of wrong code)" 0
+records wrong >"$TMP/got"
+ok 'a wrong clock of ours: every byte is the same' cmp "$TMP/got" "$TMP/want"
+is 'a wrong clock of ours: 0 x 429' "$(stats wrong .limited)" 0
+quick wrong 'a wrong clock of ours: time' "$(windows wrong "$BUCKET" \
+	'^/api/v1/groups' $LIMIT $WINDOW 8 10)" 1.15
+apart=$(($(watermark wrong) - $(watermark org0)))
+ok "a wrong clock of ours: the watermark is the org's time ($apart)" test \
+	$apart -ge -2 -a $apart -le 2
 done_testing
