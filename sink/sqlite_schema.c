@@ -258,6 +258,22 @@ schema_apply(sqlite3 *db, yyjson_val *types, struct why *why)
 	return drop_others(db, types) == 0 ? EXIT_DONE : EXIT_TEMPORARY;
 }
 
+/* Before its first row an index would only slow the bulk down. */
+static int
+is_empty(sqlite3 *db, const char *type)
+{
+	struct buf sql = { 0 };
+	char *row;
+
+	buf_str(&sql, "SELECT 1 FROM ");
+	identifier(&sql, "mesh_", type);
+	buf_str(&sql, " LIMIT 1");
+	row = query_text(db, sql.data, NULL, NULL);
+	sqlite3_free(row);
+	buf_free(&sql);
+	return row == NULL;
+}
+
 /* Makes the index unless it is there; drops it when the column is gone. */
 static int
 settle_one(sqlite3 *db, const struct usual *u)
@@ -275,7 +291,7 @@ settle_one(sqlite3 *db, const struct usual *u)
 	    name.data, NULL);
 	if (column == NULL && index != NULL)
 		rc = drop(db, "INDEX", "", name.data);
-	if (column != NULL && index == NULL) {
+	if (column != NULL && index == NULL && !is_empty(db, u->type)) {
 		buf_str(&sql, "CREATE INDEX ");
 		identifier(&sql, "", name.data);
 		buf_str(&sql, " ON ");
