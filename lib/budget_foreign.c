@@ -13,6 +13,7 @@
 /* A rate seen over less than this part of the window is noise. */
 #define SPAN_MIN_PARTS 16
 #define LENGTH_MIN_MS 1000
+#define MINUTE_MS 60000
 
 /* What the count fell by without us, as far as it is certain. */
 static int64_t
@@ -96,4 +97,12 @@ int64_t
 foreign_feared(const struct bucket *k, int64_t until_ms)
 {
 	return foreign_at(k, k->foreign, until_ms);
+}
+
+int64_t
+foreign_per_minute(const struct bucket *k)
+{
+	if (k->foreign_last_ms <= 0)
+		return 0;
+	return k->foreign_last * MINUTE_MS / k->foreign_last_ms;
 }

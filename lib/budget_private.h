@@ -177,6 +177,8 @@ void foreign_note(struct bucket *k, int64_t now_ms);
 int64_t foreign_expected(const struct bucket *k, int64_t until_ms);
 /* The same without the benefit of the doubt. */
 int64_t foreign_feared(const struct bucket *k, int64_t until_ms);
+/* What others took in the last whole window, as requests a minute. */
+int64_t foreign_per_minute(const struct bucket *k);
 
 /*
  * Requests out on buckets that may turn out to be this one (their lower
