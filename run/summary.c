@@ -29,13 +29,25 @@ source_of(yyjson_doc *doc)
 	return json_text(yyjson_doc_get_root(doc), MSG_SOURCE);
 }
 
+/* A run that ended before the round began says nothing about the round. */
+static int
+is_earlier(const struct run *run, yyjson_doc *doc)
+{
+	const char *ended = json_text(yyjson_doc_get_root(doc), "ended");
+	int64_t ended_ms, ago_ms = clock_ms() - run->round_ms;
+
+	return ended != NULL &&
+	       clock_parse_rfc3339(ended, strlen(ended), &ended_ms) == 0 &&
+	       ended_ms < clock_wall_ms() - ago_ms;
+}
+
 /* Later lines are newer runs: they replace the one of their source. */
 static void
-keep(struct runs *r, yyjson_doc *doc)
+keep(const struct run *run, struct runs *r, yyjson_doc *doc)
 {
 	const char *source = source_of(doc);
 
-	if (source == NULL) {
+	if (source == NULL || is_earlier(run, doc)) {
 		yyjson_doc_free(doc);
 		return;
 	}
@@ -63,7 +75,7 @@ ask_join(struct run *run, struct runs *runs)
 	if (child_capture(argv, &out) == EXIT_DONE) {
 		for (at = out.data; *at != '\0'; at = end + 1) {
 			end = strchrnul(at, '\n');
-			keep(runs, yyjson_read(at, (size_t)(end - at), 0));
+			keep(run, runs, yyjson_read(at, (size_t)(end - at), 0));
 			if (*end == '\0')
 				break;
 		}
@@ -98,11 +110,39 @@ count(yyjson_val *stream, const char *name)
 	return (long long)json_int(json_get(stream, name), 0);
 }
 
+static int
+is_skipped(yyjson_val *stream)
+{
+	const char *state = json_text(stream, "state");
+
+	return state != NULL && strcmp(state, "skipped") == 0;
+}
+
+/* Join alone knows of dead letters and held sweeps: fetch ended well. */
+static int
+left_out(yyjson_doc *doc)
+{
+	yyjson_val *root = yyjson_doc_get_root(doc), *name;
+	yyjson_obj_iter it = yyjson_obj_iter_with(json_get(root, MSG_STREAMS));
+	const char *state = json_text(root, "state");
+
+	if (state != NULL && strcmp(state, "held") == 0)
+		return 1;
+	for (name = yyjson_obj_iter_next(&it); name != NULL;
+	     name = yyjson_obj_iter_next(&it)) {
+		yyjson_val *s = yyjson_obj_iter_get_val(name);
+
+		if (is_skipped(s) || count(s, "rejects") > 0)
+			return 1;
+	}
+	return 0;
+}
+
 static void
 print_stream(const char *name, yyjson_val *s)
 {
 	const char *why = json_text(s, MSG_WHY);
-	long long dead = count(s, "rejects");
+	long long dead = count(s, "rejects"), errors = count(s, "errors");
 
 	fprintf(stderr,
 	    "  %-12s %-5s %7lld records: %lld new, %lld changed, %lld gone, "
@@ -112,8 +152,11 @@ print_stream(const char *name, yyjson_val *s)
 	    count(s, "same"));
 	if (dead > 0)
 		fprintf(stderr, ", %lld rejected", dead);
+	if (errors > 0)
+		fprintf(stderr, ", %lld attributes failed", errors);
 	if (why != NULL)
-		fprintf(stderr, "; %s", why);
+		fprintf(
+		    stderr, "; %s%s", is_skipped(s) ? "skipped: " : "", why);
 	fputc('\n', stderr);
 }
 
@@ -139,6 +182,9 @@ summary_print(struct run *run)
 	struct runs runs = { 0 };
 
 	ask_join(run, &runs);
+	for (size_t i = 0; i < runs.n; i++)
+		if (run->code == EXIT_DONE && left_out(runs.docs[i]))
+			run->code = EXIT_PARTLY;
 	if (run->options->json)
 		print_json(run, &runs);
 	else

@@ -51,6 +51,36 @@ is 'a missing secret is a configuration error' $? 100
 like 'and it says where it was looked for' "$(cat "$TMP/err")" \
 	'IDMESH_SECRET_OKTA_CONTOSO_APITOKEN'
 
+# --- what is left out shows in the exit code -----------------------------------
+mkdir "$TMP/odd-rules"
+cat >"$TMP/odd-rules/okta.lua" <<'EOF'
+map "okta.User" {
+  ExternalId = "id",
+  login      = "profile.login",
+  failing    = function(u) return u.profile.nothing.at.all end,
+}
+scope "okta.User" {
+  drop = function(u)
+    return u.profile.login:sub(1, 2) == "pr" and u.nothing.at.all
+  end,
+}
+map "okta.Group" { name = "profile.name" }
+map "okta.GroupMember" { memberId = "id" }
+EOF
+config ".rules = \"$TMP/odd-rules\" | .state = \"odd.db\" | .sinks = [\"sqlite:odd-mesh.db\"]"
+run "$IDMESH" run "$TMP/run.json"
+is 'a run that left records out says 1' "$status" 1
+like 'and how many, and what failed' "$err" \
+	'User .* [0-9]+ rejected, [0-9]+ attributes failed'
+jq '.ConfigJson.UserSearchFilter = "status eq \"NONE\""' "$TMP/okta.json" \
+	>"$TMP/none.json"
+cp -p "$TMP/state.db" "$TMP/held.db"
+config '.state = "held.db" | .sources = ["none.json"] | .sinks = ["ndjson:held"]'
+run "$IDMESH" run "$TMP/run.json" --mode full --json
+is 'a run whose sweep is held says 1' \
+	"$status:$(printf %s "$out" | jq -r '[.exit, .runs[0].state] | join(":")')" 1:1:held
+config
+
 # --- what dies is started again -----------------------------------------------
 child_of() {
 	pgrep -P "$(cat "$TMP/big.pid")" -f "idmesh-$1" | head -n 1
