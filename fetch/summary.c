@@ -98,18 +98,18 @@ print_stream(const struct source *s, const struct stream *t)
 static void
 print_bucket(const struct budget_row *r)
 {
-	char limit[32] = "no limit seen", foreign[64] = "";
+	char limit[32] = "no limit seen";
 
 	if (r->limit >= 0)
 		snprintf(
 		    limit, sizeof(limit), "limit %lld", (long long)r->limit);
-	if (r->foreign > 0)
-		snprintf(foreign, sizeof(foreign), ", %lld calls by others",
-		    (long long)r->foreign);
 	log_info("bucket %s: %lld calls, %s, %lld x 429, %lld x too many at "
-		 "once, waited %.1f s%s",
+		 "once, waited %.1f s",
 	    r->name, (long long)r->calls, limit, (long long)r->limited,
-	    (long long)r->concurrency, (double)r->waited_ms / 1000, foreign);
+	    (long long)r->concurrency, (double)r->waited_ms / 1000);
+	if (r->foreign > 0)
+		log_info("%lld requests/min by others on %s",
+		    (long long)r->foreign, r->name);
 }
 
 void

@@ -49,5 +49,11 @@ for name in same other; do
 	ok "$name: in later ones they fit" test \
 		"$(ours "$name" | sed 1,3d | sort -n | tail -n 1)" -le \
 		$((LIMIT - FOREIGN + 2))
+	# A minute of the clock on the wall, whatever a window takes.
+	told=$(sed -n "s|.* \([0-9]*\) requests/min by others on $BUCKET\$|\1|p" \
+		"$TMP/$name.err")
+	ok "$name: the summary tells what others take: $told a minute" test \
+		"$((told * WINDOW / 60 - FOREIGN))" -ge -4 -a \
+		"$((told * WINDOW / 60 - FOREIGN))" -le 4
 done
 done_testing

@@ -47,6 +47,7 @@ for k in 1 10 75 300; do
 	came_through "$name"
 	is "$name: 0 x 429" "$(stats "$name" '.limited + .concurrency429')" 0
 	is "$name: no retries" "$(stats "$name" .retriesMarked)" 0
+	unlike "$name: nobody else is seen" "$(of "$name" err)" 'by others'
 	is "$name: 400 calls" "$(bucket "$name" "$BUCKET" calls)" 400
 	in_time "$name" $LIMIT $k 1.05
 done
