@@ -4,10 +4,11 @@
 /*
  * forecast.h - what a run will cost: calls, and time within the limits.
  *
- * forecast_rounds.c asks the org a handful of questions and fills the facts,
- * forecast_count.c makes calls of them, forecast_time.c lets the calls run
- * against the limits, forecast_print.c shows it.  forecast.c is the command,
- * forecast_run.c what --max-calls and --finish-by make of it.
+ * forecast_rounds.c asks the org a handful of questions, with the help of
+ * _users, _groups and _guess; forecast_count.c makes calls of the answers,
+ * forecast_time.c lets the calls run against the limits, forecast_print.c
+ * shows it.  forecast.c is the command, forecast_run.c what --max-calls and
+ * --finish-by make of it.
  * Source: okta-api 1.3, 2.1, 3, 10.2.
  */
 
@@ -43,14 +44,15 @@ struct forecast_group {
 
 enum pass_kind { PASS_PLAIN, PASS_GONE, PASS_SCOPE, PASS_DELTA, PASSES };
 
-/* A listing of users, of which the first page was read. */
+/* A listing of users, of which the first page was read, or some. */
 struct forecast_pass {
 	struct forecast_facts *facts; /* that it is part of */
 	bool asked, denied;
 	bool refused; /* the expression was */
-	bool more; /* there is a second page */
-	int64_t rows; /* of the first one */
-	char id[64]; /* of its first user */
+	bool more; /* there is another page */
+	int pages, pages_max;
+	int64_t rows; /* that were read */
+	char id[64]; /* of one of its users */
 	struct amount total; /* where there is more; n <= 0: not known */
 	const char *since; /* of PASS_DELTA; borrowed */
 };
@@ -195,6 +197,29 @@ void forecast_guesses_free(struct forecast *f);
 typedef void forecast_answer(void *arg, const struct call_result *r);
 void forecast_ask(struct forecast *f, const struct source *s, char *path,
     const char *pattern, forecast_answer *fn, void *arg);
+/* Path of a list with a bound, and an expression where value is not NULL. */
+char *forecast_path(
+    const char *list, int64_t limit, const char *name, const char *value);
+/* The expression with the time in place of @. */
+char *forecast_expression(const char *expression, const char *since);
+/* Path of the page behind this one, or NULL. */
+char *forecast_next(const struct call_result *r);
+/* Notes how long a page took and how many rows it had. */
+void forecast_pace(
+    struct forecast_pace *p, const struct call_result *r, bool more);
+
+/* forecast_users.c: what the item needs; both parts of a list of everyone. */
+void forecast_ask_users(
+    const struct forecast_item *it, struct forecast_facts *facts);
+void forecast_ask_everybody(struct forecast_facts *facts);
+
+/* forecast_groups.c: what all items need, or the group Everyone alone. */
+void forecast_ask_groups(struct forecast_facts *facts);
+void forecast_ask_everyone(struct forecast_facts *facts);
+/* Whether that group keeps those who are deprovisioned. */
+void forecast_ask_keeps(struct forecast_facts *facts);
+/* How long a list of members takes: the longest one, and a usual one. */
+void forecast_sample_members(struct forecast_facts *facts);
 
 /* forecast_print.c */
 void forecast_print(const struct forecast *f, bool json);

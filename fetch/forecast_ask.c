@@ -12,6 +12,7 @@
 
 #include "call.h"
 #include "forecast.h"
+#include "link_header.h"
 #include "mem.h"
 
 #define GROUPS "/api/v1/groups"
@@ -224,4 +225,65 @@ forecast_ask(struct forecast *f, const struct source *s, char *path,
 	f->asked++;
 	call_start(fetch->calls, &ask, on_answer, q);
 	free(path);
+}
+
+char *
+forecast_path(
+    const char *list, int64_t limit, const char *name, const char *value)
+{
+	struct buf path = { 0 };
+	char text[24];
+
+	snprintf(text, sizeof(text), "%lld", (long long)limit);
+	buf_str(&path, list);
+	url_add(&path, "limit", text);
+	if (strcmp(list, GROUPS) == 0)
+		url_add(&path, "expand", "stats");
+	if (value != NULL)
+		url_add(&path, name, value);
+	return buf_take(&path);
+}
+
+char *
+forecast_expression(const char *expression, const char *since)
+{
+	struct buf b = { 0 };
+
+	for (; *expression != '\0'; expression++) {
+		if (*expression == '@')
+			buf_str(&b, since);
+		else
+			buf_char(&b, *expression);
+	}
+	return buf_take(&b);
+}
+
+void
+forecast_pace(struct forecast_pace *p, const struct call_result *r, bool more)
+{
+	int64_t rows = (int64_t)yyjson_arr_size(yyjson_doc_get_root(r->doc));
+	int64_t ms = r->answer->took_ms;
+
+	if (more && rows > 0 && rows < p->page)
+		p->page = rows; /* the server gives no more */
+	if (rows > p->rows || (rows == p->rows && ms < p->ms)) {
+		p->ms = ms;
+		p->rows = rows;
+	}
+	if (p->few_ms == 0 || rows < p->few_rows) {
+		p->few_ms = ms;
+		p->few_rows = rows;
+	}
+}
+
+char *
+forecast_next(const struct call_result *r)
+{
+	const struct buf *link = &r->answer->link;
+	struct buf next = { 0 };
+
+	if (link_next(link->data, link->len, &next) == 1)
+		return buf_take(&next);
+	buf_free(&next);
+	return NULL;
 }

@@ -340,10 +340,9 @@ forecast_estimate(const struct forecast_sample *s, size_t n)
 	if (!first->more)
 		return (struct amount){ first->rows, SURE_EXACT };
 	sum = (double)(first->rows + last->rows);
-	if (gap <= 0) { /* the two pages overlap */
-		a.n = first->rows + last->rows / 2;
+	/* All of one time: there may be any number between the two pages. */
+	if (gap <= 0)
 		return a;
-	}
 	for (size_t i = 2; i <= n; i++) {
 		const struct forecast_sample *p = i < n ? &s[i] : last;
 		int64_t to = i < n ? p->from_ms : last->from_ms;
