@@ -63,10 +63,10 @@ check_main(int argc, char **argv)
 		return EXIT_USAGE;
 	rules_count(m.rules, &count);
 	buf_fmt(&text,
-	    "%s: rules %s, %zu files\n"
+	    "%s: rules %s, %zu file%s\n"
 	    "%zu attributes and predicates are compiled, %zu are Lua\n",
-	    dir, rules_version(m.rules), count.files, count.compiled,
-	    count.lua);
+	    dir, rules_version(m.rules), count.files,
+	    count.files == 1 ? "" : "s", count.compiled, count.lua);
 	rules_list_lua(m.rules, &text);
 	code = print(&text);
 	buf_free(&text);
