@@ -16,9 +16,9 @@
 #include "sink.h"
 
 /*
- * The columns by which people look things up.  Each index is a tenth of an
- * import, so there are few, and they are made in the first pause, behind the
- * bulk.
+ * The columns by which people look things up.  They are stored beside the
+ * object, for to read all JSON again for each index is a tenth of an import;
+ * the indexes are made in the first pause, behind the bulk.
  */
 static const struct usual {
 	const char *type, *attribute;
@@ -50,7 +50,7 @@ identifier(struct buf *b, const char *prefix, const char *name)
 	buf_char(b, '"');
 }
 
-/* The attribute of the object, as the views and the indexes both spell it. */
+/* The attribute of the object. */
 static void
 extract(struct buf *b, const char *attribute)
 {
@@ -63,6 +63,16 @@ extract(struct buf *b, const char *attribute)
 	buf_str(b, "\"')");
 }
 
+static int
+is_usual(const char *type, const char *attribute)
+{
+	for (size_t i = 0; i < USUAL; i++)
+		if (strcmp(usual[i].type, type) == 0 &&
+		    strcmp(usual[i].attribute, attribute) == 0)
+			return 1;
+	return 0;
+}
+
 int
 schema_table(sqlite3 *db, const char *type)
 {
@@ -72,8 +82,17 @@ schema_table(sqlite3 *db, const char *type)
 	buf_str(&sql, "CREATE TABLE IF NOT EXISTS ");
 	identifier(&sql, "mesh_", type);
 	buf_str(&sql, "(pk INTEGER PRIMARY KEY, meshId TEXT NOT NULL, "
-		      "mark INTEGER NOT NULL, contributors TEXT, "
-		      "object TEXT NOT NULL)");
+		      "mark INTEGER NOT NULL, contributors TEXT, ");
+	/* Before the object, so that an index need not read over it. */
+	for (size_t i = 0; i < USUAL; i++) {
+		if (strcmp(usual[i].type, type) != 0)
+			continue;
+		identifier(&sql, "", usual[i].attribute);
+		buf_str(&sql, " AS (");
+		extract(&sql, usual[i].attribute);
+		buf_str(&sql, ") STORED, ");
+	}
+	buf_str(&sql, "object TEXT NOT NULL)");
 	rc = sqlite3_exec(db, sql.data, NULL, NULL, NULL);
 	buf_free(&sql);
 	return rc == SQLITE_OK ? 0 : -1;
@@ -136,7 +155,10 @@ write_view(
 			    "rules",
 			    name != NULL ? name : "(no name)", type);
 		buf_str(sql, ", ");
-		extract(sql, name);
+		if (is_usual(type, name))
+			identifier(sql, "", name);
+		else
+			extract(sql, name);
 		buf_str(sql, " AS ");
 		identifier(sql, "", name);
 	}
@@ -297,7 +319,7 @@ settle_one(sqlite3 *db, const struct usual *u)
 		buf_str(&sql, " ON ");
 		identifier(&sql, "mesh_", u->type);
 		buf_char(&sql, '(');
-		extract(&sql, u->attribute);
+		identifier(&sql, "", u->attribute);
 		buf_char(&sql, ')');
 		rc = sqlite3_exec(db, sql.data, NULL, NULL, NULL) == SQLITE_OK
 			 ? 0
