@@ -430,7 +430,9 @@ set_options(struct http_transfer *t, const char *url)
 	curl_easy_setopt(e, CURLOPT_ACCEPT_ENCODING, "gzip");
 	curl_easy_setopt(e, CURLOPT_USERAGENT, "idmesh/" IDMESH_VERSION);
 	curl_easy_setopt(e, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_2TLS);
-	curl_easy_setopt(e, CURLOPT_PIPEWAIT, 1L);
+	/* Without TLS there is no HTTP/2 whose connection could be shared. */
+	curl_easy_setopt(
+	    e, CURLOPT_PIPEWAIT, (long)(strncmp(url, "https:", 6) == 0));
 	curl_easy_setopt(e, CURLOPT_NOSIGNAL, 1L);
 	curl_easy_setopt(e, CURLOPT_CONNECTTIMEOUT_MS, CONNECT_MS);
 	curl_easy_setopt(e, CURLOPT_TIMEOUT_MS, TOTAL_MS);
