@@ -299,7 +299,7 @@ open_file(struct store *s, enum store_mode mode)
 	execute(s, "PRAGMA page_size = 8192");
 	execute(s, mode == STORE_READ ? "PRAGMA query_only = 1"
 				      : "PRAGMA journal_mode = WAL");
-	execute(s, "PRAGMA synchronous = FULL; PRAGMA cache_size = -65536;"
+	execute(s, "PRAGMA synchronous = FULL; PRAGMA cache_size = -32768;"
 		   "PRAGMA wal_autocheckpoint = 4000;"
 		   "PRAGMA temp_store = MEMORY");
 	rc = check(s, mode);
