@@ -171,8 +171,9 @@ shrink(struct call *call)
 		return;
 	limit = limit / 2 < LIMIT_LEAST ? LIMIT_LEAST : limit / 2;
 	path = url_with_limit(call->ask.path, limit);
-	log_warn("%s: the server takes too long for a page; asking for %d rows",
-	    call->ask.source->name, limit);
+	log_warn("%s: %s: the server takes too long for a page; asking for "
+		 "%d rows",
+	    call->ask.source->name, call->ask.pattern, limit);
 	free((char *)(uintptr_t)call->ask.path);
 	call->ask.path = path;
 }
@@ -201,9 +202,9 @@ try_again(struct call *call, const struct http_answer *a, struct why *why)
 		return false;
 	}
 	f->retries++;
-	log_warn("%s: %s: trying again in %.1f s (%d of %d)",
-	    call->ask.source->name, why->text, (double)wait / 1000,
-	    call->retries, f->retries_max);
+	log_warn("%s: %s: %s: trying again in %.1f s (%d of %d)",
+	    call->ask.source->name, call->ask.pattern, why->text,
+	    (double)wait / 1000, call->retries, f->retries_max);
 	call->again_ms = now + wait;
 	call->asked_ms = call->again_ms;
 	append(call->calls, call);
