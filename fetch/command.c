@@ -65,8 +65,7 @@ fetch_check_streams(const struct opt_use *u, const char *list)
 static void
 check_options(const struct fetch_options *o)
 {
-	if (o->mode != NULL && strcmp(o->mode, "auto") != 0 &&
-	    strcmp(o->mode, "full") != 0 && strcmp(o->mode, "delta") != 0)
+	if (o->mode != NULL && !msg_is_mode(o->mode))
 		opt_wrong(
 		    use(), "--mode is auto, full or delta, not %s", o->mode);
 	if (o->resume != NULL && o->mode != NULL)

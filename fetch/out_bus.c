@@ -205,9 +205,7 @@ send_beats(struct out_bus *b)
 {
 	struct buf m = { 0 };
 
-	msg_open(&m, MSG_BEAT);
-	msg_str(&m, MSG_INSTANCE, b->instance);
-	msg_close(&m);
+	msg_from(&m, MSG_BEAT, b->instance);
 	(void)bus_send(b->commit, NULL, m.data, m.len);
 	for (struct worker *k = workers_first(b->workers); k != NULL;
 	     k = k->next)

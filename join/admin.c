@@ -102,8 +102,7 @@ admin_begin(int argc, char **argv)
 	opt_parse(&use, &argc, argv);
 	if (db == NULL)
 		opt_wrong(&use, "--db is missing");
-	if (strcmp(mode, MSG_AUTO) != 0 && strcmp(mode, MSG_FULL) != 0 &&
-	    strcmp(mode, MSG_DELTA) != 0)
+	if (!msg_is_mode(mode))
 		opt_wrong(&use, "--mode is auto, full or delta, not %s", mode);
 	check_source(&use, argv[1]);
 	ask.source = argv[1];

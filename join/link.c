@@ -84,9 +84,7 @@ send_beat(struct link *l, int64_t now_ms)
 {
 	struct buf b = { 0 };
 
-	msg_open(&b, MSG_BEAT);
-	msg_str(&b, MSG_INSTANCE, bus_instance());
-	msg_close(&b);
+	msg_from(&b, MSG_BEAT, bus_instance());
 	send_buf(l, &b);
 	l->beat_ms = now_ms;
 }

@@ -108,9 +108,7 @@ send_beat(struct service *v, const struct bus_peer *to)
 {
 	struct buf b = { 0 };
 
-	msg_open(&b, MSG_BEAT);
-	msg_str(&b, MSG_INSTANCE, bus_instance());
-	msg_close(&b);
+	msg_from(&b, MSG_BEAT, bus_instance());
 	(void)bus_send(v->socket, to, b.data, b.len);
 	buf_free(&b);
 }
@@ -194,9 +192,7 @@ read_ask(const struct msg *m, struct ask *ask)
 		.instance = m->instance,
 	};
 	if (m->instance == NULL || !yyjson_is_arr(m->streams) ||
-	    (strcmp(ask->mode, MSG_AUTO) != 0 &&
-		strcmp(ask->mode, MSG_FULL) != 0 &&
-		strcmp(ask->mode, MSG_DELTA) != 0))
+	    !msg_is_mode(ask->mode))
 		return -1;
 	yyjson_arr_foreach(m->streams, i, n, v)
 	{

@@ -135,13 +135,6 @@ committer_name(const struct committer_stream *s)
 	return s->name;
 }
 
-/* The number that must follow the committed one for m to be next. */
-static int64_t
-first_of(const struct msg *m)
-{
-	return m->first > 0 ? m->first : m->seq;
-}
-
 enum committer_verdict
 committer_offer(struct committer *c, struct msg *m, int64_t now_ms)
 {
@@ -166,7 +159,7 @@ committer_offer(struct committer *c, struct msg *m, int64_t now_ms)
 	slot->next = *at;
 	*at = slot;
 	*m = (struct msg){ 0 };
-	if (s->hole_ms == 0 && first_of(&s->slots->msg) > s->stepped + 1)
+	if (s->hole_ms == 0 && msg_first(&s->slots->msg) > s->stepped + 1)
 		s->hole_ms = now_ms;
 	return COMMITTER_TAKEN;
 }
@@ -179,7 +172,7 @@ next_slot(const struct committer_stream *s)
 
 	while (slot != NULL && slot->msg.seq <= s->stepped)
 		slot = slot->next;
-	if (slot == NULL || first_of(&slot->msg) > s->stepped + 1)
+	if (slot == NULL || msg_first(&slot->msg) > s->stepped + 1)
 		return NULL;
 	return slot;
 }

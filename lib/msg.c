@@ -239,6 +239,19 @@ msg_kind_name(enum msg_kind kind)
 	return kinds[kind];
 }
 
+int64_t
+msg_first(const struct msg *m)
+{
+	return m->first > 0 ? m->first : m->seq;
+}
+
+bool
+msg_is_mode(const char *mode)
+{
+	return strcmp(mode, MSG_AUTO) == 0 || strcmp(mode, MSG_FULL) == 0 ||
+	       strcmp(mode, MSG_DELTA) == 0;
+}
+
 void
 msg_open(struct buf *b, enum msg_kind kind)
 {
@@ -318,5 +331,13 @@ msg_short(struct buf *b, enum msg_kind kind, const char *source,
 	msg_open(b, kind);
 	msg_address(b, source, stream, run, epoch);
 	msg_int(b, MSG_SEQ, seq);
+	msg_close(b);
+}
+
+void
+msg_from(struct buf *b, enum msg_kind kind, const char *instance)
+{
+	msg_open(b, kind);
+	msg_str(b, MSG_INSTANCE, instance);
 	msg_close(b);
 }

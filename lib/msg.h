@@ -155,6 +155,10 @@ struct msg {
 int msg_read(struct msg *m, const char *bytes, size_t len, struct why *why);
 void msg_free(struct msg *m);
 const char *msg_kind_name(enum msg_kind kind);
+/* The first number that it covers: a message without `first` covers one. */
+int64_t msg_first(const struct msg *m);
+/* Is it auto, full or delta?  What a hello and `--mode` may say. */
+bool msg_is_mode(const char *mode);
 
 /*
  * Writing: open, fields in the order of the dictionary, close.  Nothing is
@@ -175,5 +179,7 @@ void msg_close(struct buf *b);
 /* ack, gap and fenced carry no more than an address and a seq. */
 void msg_short(struct buf *b, enum msg_kind kind, const char *source,
     const char *stream, int64_t run, int64_t epoch, int64_t seq);
+/* beat and bye carry no more than who speaks. */
+void msg_from(struct buf *b, enum msg_kind kind, const char *instance);
 
 #endif

@@ -19,9 +19,10 @@
 
 #include "log.h"
 #include "mem.h"
+#include "msg.h"
 #include "opt.h"
 
-static struct run_options options = { .mode = "auto" };
+static struct run_options options = { .mode = MSG_AUTO };
 
 static const struct opt table[] = {
 	{ "workers", 'j', OPT_INT, &options.workers, "N",
@@ -75,8 +76,7 @@ duration(const char *name, const char *text)
 static void
 check_mode(const char *mode)
 {
-	if (strcmp(mode, "auto") != 0 && strcmp(mode, "full") != 0 &&
-	    strcmp(mode, "delta") != 0)
+	if (!msg_is_mode(mode))
 		opt_wrong(&use, "--mode: %s is not auto, full or delta", mode);
 }
 

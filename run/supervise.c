@@ -14,6 +14,7 @@
 
 #include "clock.h"
 #include "log.h"
+#include "msg.h"
 
 /* Wrong configuration explains what follows from it, so it stays. */
 static void
@@ -81,7 +82,7 @@ mode_now(const struct run *r)
 {
 	if (r->full_every_ms > 0 &&
 	    (r->full_ms < 0 || clock_ms() - r->full_ms >= r->full_every_ms))
-		return "full";
+		return MSG_FULL;
 	return r->options->mode;
 }
 
@@ -92,7 +93,7 @@ begin_round(struct run *r)
 
 	r->phase = PHASE_ROUND;
 	r->round_ms = clock_ms();
-	if (strcmp(mode, "full") == 0)
+	if (strcmp(mode, MSG_FULL) == 0)
 		r->full_ms = r->round_ms;
 	set_mode(r, mode);
 	for (size_t i = 0; i < r->n; i++) {

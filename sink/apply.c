@@ -178,12 +178,6 @@ apply_changes(struct sink *s, const struct msg *m, const struct position *to,
 	return EXIT_DONE;
 }
 
-static int64_t
-first_of(const struct msg *m)
-{
-	return m->first > 0 ? m->first : m->seq;
-}
-
 static int
 same_store(const struct sink *s, const struct msg *m)
 {
@@ -206,7 +200,7 @@ wipe(struct sink *s, struct why *why)
 static enum exit_code
 check_place(struct sink *s, const struct msg *m, int *skip, struct why *why)
 {
-	int64_t first = first_of(m);
+	int64_t first = msg_first(m);
 
 	*skip = 0;
 	if (s->at.number == SINK_ANYWHERE)
@@ -264,12 +258,12 @@ take_full(struct sink *s, const struct msg *m, struct why *why)
 	enum exit_code code;
 
 	if (m->run != s->run) {
-		if (first_of(m) != 1)
+		if (msg_first(m) != 1)
 			return sink_fail(why, EXIT_TEMPORARY,
 			    "rebuild %lld of store %s begins with message "
 			    "%lld instead of 1",
 			    (long long)m->run, m->source,
-			    (long long)first_of(m));
+			    (long long)msg_first(m));
 		code = s->target->rebuild(s->h, why);
 		if (code != EXIT_DONE)
 			return code;
@@ -280,7 +274,7 @@ take_full(struct sink *s, const struct msg *m, struct why *why)
 		s->repeated++;
 		return EXIT_DONE;
 	}
-	if (first_of(m) > s->next)
+	if (msg_first(m) > s->next)
 		return sink_fail(why, EXIT_TEMPORARY,
 		    "message %lld of the rebuild of store %s is missing",
 		    (long long)s->next, m->source);

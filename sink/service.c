@@ -115,9 +115,7 @@ send_beat(struct service *v, const struct bus_peer *to)
 {
 	struct buf b = { 0 };
 
-	msg_open(&b, MSG_BEAT);
-	msg_str(&b, MSG_INSTANCE, bus_instance());
-	msg_close(&b);
+	msg_from(&b, MSG_BEAT, bus_instance());
 	(void)bus_send(v->socket, to, b.data, b.len);
 	buf_free(&b);
 }
@@ -287,7 +285,7 @@ begins_rebuild(const struct service *v, const struct msg *m)
 
 	return s != NULL && m->run != 0 && m->epoch == v->epoch &&
 	       m->run != committer_run(s) && m->run != v->rebuilt_run &&
-	       (m->first > 0 ? m->first : m->seq) == 1;
+	       msg_first(m) == 1;
 }
 
 /* Dropped: its epoch or run is not the present one.  Whose is it? */

@@ -231,9 +231,7 @@ leave(struct service *v)
 {
 	v->stopping = 1;
 	buf_clear(&v->text);
-	msg_open(&v->text, MSG_BYE);
-	msg_str(&v->text, MSG_INSTANCE, bus_instance());
-	msg_close(&v->text);
+	msg_from(&v->text, MSG_BYE, bus_instance());
 	for (size_t i = 0; i < v->n; i++) {
 		/* A fetch that is not there holds nothing against us. */
 		(void)bus_send(

@@ -195,9 +195,7 @@ on_timer(void *arg)
 	if (f->run == 0 ||
 	    (now - f->heard_ms > 2000 && now - f->hello_ms > 500))
 		hello(f);
-	msg_open(&b, MSG_BEAT);
-	msg_str(&b, MSG_INSTANCE, f->instance);
-	msg_close(&b);
+	msg_from(&b, MSG_BEAT, f->instance);
 	(void)bus_send(f->socket, NULL, b.data, b.len);
 	buf_free(&b);
 	pump(f);
