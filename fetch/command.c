@@ -115,6 +115,7 @@ use(void)
 		.name = "idmesh fetch",
 		.synopsis = "idmesh fetch [OPTIONS] SOURCE.json...\n"
 			    "idmesh fetch test SOURCE.json\n"
+			    "idmesh fetch forecast [OPTIONS] SOURCE.json...\n"
 			    "idmesh fetch report [LOGFILE...]",
 		.about =
 		    "Reads the users, groups and memberships of an Okta org "

@@ -41,10 +41,10 @@ use(void)
 	};
 	static const struct opt_use u = {
 		.name = "idmesh fetch forecast",
-		.synopsis =
-		    "idmesh fetch forecast [--mode MODE] [--since TIME | "
-		    "--resume FILE] [--scope FILE]\n"
-		    "    [--streams LIST] [--json] SOURCE.json...",
+		.synopsis = "idmesh fetch forecast [--mode MODE] "
+			    "[--since TIME | --resume FILE]\n"
+			    "    [--scope FILE] [--streams LIST] [--json] "
+			    "SOURCE.json...",
 		.about = "Tells the calls and the time of a full run and of a "
 			 "delta, within the limits\nthe org announces.  Asks "
 			 "for a page of each kind and for all groups.",

@@ -97,6 +97,8 @@ fetch
 fetch test
 fetch --resume
 fetch test a.json b.json
+fetch forecast
+fetch forecast --since
 transform operand
 transform describe operand
 join
