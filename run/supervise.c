@@ -130,12 +130,17 @@ restart_later(struct child *c)
 
 	for (int i = 0; i < c->restarts && wait < RUN_BACKOFF_MAX_MS; i++)
 		wait *= 2;
+	if (wait > RUN_BACKOFF_MAX_MS)
+		wait = RUN_BACKOFF_MAX_MS;
 	c->restarts++;
 	c->run->restarts++;
 	c->due_ms = clock_ms() + wait;
-	log_warn("%s ended with %d; starting it again in %lld ms (%d of %d)",
-	    role_name(c->role), c->code, (long long)wait, c->restarts,
-	    RUN_RESTARTS);
+	log_warn("%s%s%s %s %d; starting it again in %lld ms (%d of %d)",
+	    role_name(c->role), c->role == ROLE_SINK ? " " : "",
+	    c->role == ROLE_SINK ? c->argv[1] : "",
+	    c->code > 128 ? "was killed by signal" : "ended with",
+	    c->code > 128 ? c->code - 128 : c->code, (long long)wait,
+	    c->restarts, RUN_RESTARTS);
 }
 
 /* A program ended by itself. */
@@ -147,7 +152,8 @@ ended(struct run *r, struct child *c)
 
 	if (r->phase == PHASE_STOP || c->term_ms != 0) {
 		if (c->code > EXIT_PARTLY && c->role != ROLE_FETCH)
-			graver(r, EXIT_TEMPORARY);
+			graver(r, c->code == EXIT_USAGE ? EXIT_USAGE
+							: EXIT_TEMPORARY);
 		stop_on(r);
 		return;
 	}

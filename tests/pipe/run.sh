@@ -79,6 +79,9 @@ config '.state = "held.db" | .sources = ["none.json"] | .sinks = ["ndjson:held"]
 run "$IDMESH" run "$TMP/run.json" --mode full --json
 is 'a run whose sweep is held says 1' \
 	"$status:$(printf %s "$out" | jq -r '[.exit, .runs[0].state] | join(":")')" 1:1:held
+config '.state = "other.db"'
+run "$IDMESH" run "$TMP/run.json"
+is 'a target of another database is wrong use' "$status" 100
 config
 
 # --- what dies is started again -----------------------------------------------
