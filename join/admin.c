@@ -144,10 +144,13 @@ take_mark(const struct opt_use *use, yyjson_val *v, const char *name,
 static void
 take_marks(const struct opt_use *use, const char *json, char *u, char *g)
 {
-	yyjson_doc *doc = yyjson_read(json, strlen(json), 0);
-	yyjson_val *root = yyjson_doc_get_root(doc), *key, *v;
+	/* opt_wrong() ends the process above the document. */
+	static yyjson_doc *doc;
+	yyjson_val *root, *key, *v;
 	size_t i, n;
 
+	doc = yyjson_read(json, strlen(json), 0);
+	root = yyjson_doc_get_root(doc);
 	if (!yyjson_is_obj(root))
 		opt_wrong(
 		    use, "%s is not a JSON object like {\"u\":\"..\"}", json);
