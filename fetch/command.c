@@ -11,6 +11,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "bus.h"
 #include "call.h"
 #include "clock.h"
 #include "fetch.h"
@@ -264,10 +265,7 @@ open_positions(struct fetch *f)
 	if (f->opt.jobs != NULL) {
 		f->out = out_bus_new(f, &why);
 		if (f->out == NULL)
-			die(strcmp(why.code, "E_ENDPOINT") == 0
-				? EXIT_USAGE
-				: EXIT_TEMPORARY,
-			    "%s", why.text);
+			die(bus_code(&why), "%s", why.text);
 		return;
 	}
 	f->out = out_pipe_new(f);

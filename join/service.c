@@ -480,6 +480,7 @@ open_links(struct service *v, struct bus *bus, const char *const *to, size_t n)
 		v->links[i] = link_open(&v->owner, bus, to[i], &why);
 		if (v->links[i] == NULL) {
 			log_error("%s", why.text);
+			v->code = bus_code(&why);
 			return -1;
 		}
 		v->n_links++;
@@ -513,10 +514,10 @@ join_service(
 	struct why why;
 
 	v.owner = (struct link_owner){ j, v.loop, on_fenced, &v };
-	v.code = EXIT_USAGE;
 	v.socket = bus_bind(bus, commit, &why);
 	if (v.socket == NULL) {
 		log_error("%s", why.text);
+		v.code = bus_code(&why);
 		goto out;
 	}
 	if (open_links(&v, bus, to, n) != 0)

@@ -30,6 +30,7 @@
 #define HEARTBEAT_MS 2000
 #define HEARTBEAT_LOST_MS 6000
 #define HANDSHAKE_MS 5000
+#define CODE_ENDPOINT "E_ENDPOINT"
 
 struct bus {
 	void *context; /* owned */
@@ -167,11 +168,19 @@ lock_path(struct bus_socket *s, const char *path, struct why *why)
 	return 0;
 }
 
+/*
+ * A name that begins with 127. may be anybody's, an address may not; what is
+ * before a ; is only where a connection comes from.
+ */
 static int
 is_loopback(const char *host)
 {
-	return strncmp(host, "127.", 4) == 0 ||
-	       strncmp(host, "[::1]", 5) == 0 ||
+	size_t address = strspn(host, "0123456789.");
+
+	if (strchr(host, ';') != NULL)
+		return 0;
+	return (strncmp(host, "127.", 4) == 0 && host[address] == ':') ||
+	       strncmp(host, "[::1]:", 6) == 0 ||
 	       strncmp(host, "localhost:", 10) == 0;
 }
 
@@ -183,12 +192,12 @@ check_endpoint(struct bus_socket *s, int bind, struct why *why)
 	if (strncmp(e, "ipc://", 6) == 0)
 		return bind ? lock_path(s, e + 6, why) : 0;
 	if (strncmp(e, "tcp://", 6) != 0)
-		return why_set(why, "E_ENDPOINT", e,
+		return why_set(why, CODE_ENDPOINT, e,
 		    "\"%s\" is no endpoint; use ipc:///path or "
 		    "tcp://127.0.0.1:port",
 		    e);
 	if (!is_loopback(e + 6))
-		return why_set(why, "E_ENDPOINT", e,
+		return why_set(why, CODE_ENDPOINT, e,
 		    "tcp:// off loopback is not encrypted and is refused; "
 		    "use ipc:// or a loopback address");
 	return 0;
@@ -256,6 +265,13 @@ void *
 bus_raw(struct bus_socket *s)
 {
 	return s->socket;
+}
+
+enum exit_code
+bus_code(const struct why *why)
+{
+	return strcmp(why->code, CODE_ENDPOINT) == 0 ? EXIT_USAGE
+						     : EXIT_TEMPORARY;
 }
 
 const char *

@@ -13,6 +13,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "log.h"
 #include "why.h"
 
 struct bus; /* one context a process */
@@ -33,14 +34,15 @@ void bus_free(struct bus *b);
 /*
  * ROUTER on an endpoint.  ipc://: the folder is made 0700 and the path is
  * held by a lock file, so that a second process cannot steal it.  tcp:// off
- * loopback is refused.  NULL with a reason, E_ENDPOINT for one that will never
- * do.
+ * loopback is refused.  NULL with a reason.
  */
 struct bus_socket *bus_bind(
     struct bus *b, const char *endpoint, struct why *why);
 /* DEALER to an endpoint; the peer may come later. NULL with a reason. */
 struct bus_socket *bus_connect(
     struct bus *b, const char *endpoint, struct why *why);
+/* EXIT_USAGE where the reason is an endpoint that will never do. */
+enum exit_code bus_code(const struct why *why);
 void bus_close(struct bus_socket *s);
 /* The libzmq socket, for loop_socket(). */
 void *bus_raw(struct bus_socket *s);
@@ -56,8 +58,8 @@ int bus_send(struct bus_socket *s, const struct bus_peer *to, const char *bytes,
 
 /*
  * Receives one frame without waiting.  1: *bytes (borrowed until the next
- * receive on s) and *from (may be NULL); 0: nothing there.  Frames over
- * MSG_MAX and multipart frames are dropped and counted.
+ * receive on s) and *from (may be NULL); 0: nothing there.  Multipart
+ * frames are dropped and counted; who sends one over MSG_MAX is cut off.
  */
 int bus_recv(struct bus_socket *s, struct bus_peer *from, const char **bytes,
     size_t *len);

@@ -449,7 +449,7 @@ service_run(struct sink *s, const char *endpoint)
 	v.socket = bus_bind(bus, endpoint, &why);
 	if (v.socket == NULL) {
 		log_error("%s", why.text);
-		v.code = EXIT_USAGE;
+		v.code = bus_code(&why);
 		goto out;
 	}
 	loop_signals(v.loop, on_signal, &v);

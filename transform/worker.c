@@ -286,6 +286,7 @@ connect_all(struct service *v, const struct endpoints *e)
 	return 0;
 fail:
 	log_error("%s", why.text);
+	v->code = bus_code(&why);
 	return -1;
 }
 
@@ -310,9 +311,7 @@ worker_run(struct mapper *m, const struct endpoints *e)
 	v.loop = loop_new();
 	v.bus = bus_new();
 	loop_signals(v.loop, on_signal, &v);
-	if (connect_all(&v, e) < 0) {
-		v.code = EXIT_USAGE;
-	} else {
+	if (connect_all(&v, e) == 0) {
 		v.beat =
 		    loop_timer(v.loop, clock_ms() + BEAT_MS / 2, on_beat, &v);
 		m->tick = on_tick;

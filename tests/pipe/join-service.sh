@@ -90,7 +90,7 @@ like 'a second join of the database' "$status:$err" '^111:.*in use by another jo
 run "$JOIN" begin --db "$db" $S
 like 'a pipe cannot begin beside it' "$status:$err" '^111:.*under way'
 run "$JOIN" --db "$TMP/new.db" --commit "$in"
-is 'a second join at the endpoint' "$status" 100
+is 'a second join at the endpoint' "$status" 111
 
 # --- the rules again, the guard, the end
 kill -HUP "$(cat "$TMP/again.pid")"

@@ -93,7 +93,7 @@ ok 'the second one goes on' wait_for hears b '.kind == "ack" and .seq == 16'
 unlike 'without the late change' "$(ids)" late
 
 run "$sink" "sqlite:$TMP/other.db" --commit "$end"
-is 'an endpoint in use is refused' "$status" 100
+is 'an endpoint in use is refused' "$status" 111
 change "$epoch" 0 17 17 u8 | say b
 wait_for hears b '.kind == "ack" and .seq == 17'
 stop sink TERM
