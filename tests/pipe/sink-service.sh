@@ -46,6 +46,12 @@ greet() {
 
 start sink "$sink" "sqlite:$db" --commit "$end"
 join a
+# The first one may come before the connection.
+meet() {
+	printf '{"v":1,"kind":"beat","instance":"one"}\n' | say a
+	WAIT_SECONDS=1 wait_for hears a '.kind == "beat"'
+}
+ok 'who beats before its hello hears that this is another sink' wait_for meet
 greet a one 0
 is 'an empty target says so' "$(heard a '.kind == "state"' | jq -r '[.source, .run, .cursor] | join(" ")')" 'st 0 -'
 {

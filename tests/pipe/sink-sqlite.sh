@@ -41,6 +41,10 @@ all='[{"op":"put","type":"User","id":"u1","object":{"login":"anna@example.com","
 	schema
 	printf '{"v":1,"kind":"change","source":"st","stream":"mesh","run":0,"epoch":1,"first":1,"seq":3,"changes":%s}\n' "$all"
 } >"$TMP/first"
+schema | run "$sink" "sqlite:$TMP/bare.db"
+is 'a table without rows has no index' \
+	"$(sql "SELECT group_concat(name) FROM sqlite_master WHERE type <> 'view' AND name LIKE 'mesh\_%' ESCAPE '\'" "$TMP/bare.db")" \
+	'mesh_User,mesh_Group,mesh_GroupMember'
 run "$sink" "sqlite:$db" <"$TMP/first"
 is 'a first log is taken' "$status" 0
 is 'the cursor is the last number' "$(cursor)" st:3
