@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
 
@@ -161,20 +162,20 @@ on_signal(void *arg, short events)
 void
 loop_signals(struct loop *l, void (*fn)(void *arg, int signal), void *arg)
 {
+	static const int signals[] = { SIGTERM, SIGINT, SIGHUP, SIGCHLD,
+		SIGUSR1, SIGUSR2 };
 	sigset_t set;
 
 	sigemptyset(&set);
-	sigaddset(&set, SIGTERM);
-	sigaddset(&set, SIGINT);
-	sigaddset(&set, SIGHUP);
-	sigaddset(&set, SIGCHLD);
+	for (size_t i = 0; i < sizeof(signals) / sizeof(signals[0]); i++)
+		sigaddset(&set, signals[i]);
 	sigprocmask(SIG_BLOCK, &set, NULL);
 	signal(SIGPIPE, SIG_IGN);
 	l->signal_fn = fn;
 	l->signal_arg = arg;
 	l->signal_fd = signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
 	if (l->signal_fd < 0)
-		die(EXIT_TEMPORARY, "signalfd failed (errno %d)", errno);
+		die(EXIT_TEMPORARY, "signalfd: %s", strerror(errno));
 	loop_fd(l, l->signal_fd, LOOP_IN, on_signal, l);
 }
 

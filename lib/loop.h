@@ -38,8 +38,8 @@ void loop_timer_at(struct loop_timer *t, int64_t at_ms);
 void loop_timer_remove(struct loop *l, struct loop_timer *t);
 
 /*
- * SIGTERM, SIGINT, SIGHUP and SIGCHLD are blocked and come as calls of fn
- * from here on; SIGPIPE is ignored.
+ * SIGTERM, SIGINT, SIGHUP, SIGCHLD, SIGUSR1 and SIGUSR2 are blocked and come
+ * as calls of fn from here on; SIGPIPE is ignored.
  */
 void loop_signals(struct loop *l, void (*fn)(void *arg, int signal), void *arg);
 

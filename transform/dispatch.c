@@ -224,7 +224,6 @@ dispatch_run(struct mapper *m, size_t n)
 	d.loop = loop_new();
 	d.in = lines_new(STDIN_FILENO);
 	loop_signals(d.loop, on_signal, &d);
-	fork_signals(d.loop, on_signal, &d);
 	if (crew_fill(&d) < 0)
 		d.code = EXIT_TEMPORARY;
 	watch_input(&d, 1);

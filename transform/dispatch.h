@@ -9,6 +9,7 @@
  * when the child dies, the job is given to another one.
  */
 
+#include "loop.h"
 #include "transform.h"
 
 struct job {

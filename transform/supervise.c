@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "clock.h"
+#include "loop.h"
 
 #define PAUSE_MS 200
 #define PAUSE_MAX_MS 5000
@@ -223,7 +224,6 @@ supervise_run(struct mapper *m, const struct endpoints *e, size_t n)
 	s.loop = loop_new();
 	s.timer = loop_timer(s.loop, -1, on_timer, &s);
 	loop_signals(s.loop, on_signal, &s);
-	fork_signals(s.loop, on_signal, &s);
 	man_posts(&s);
 	loop_run(s.loop);
 	loop_free(s.loop);

@@ -18,7 +18,6 @@
 #include "buf.h"
 #include "filter.h"
 #include "log.h"
-#include "loop.h"
 #include "msg.h"
 #include "opt.h"
 #include "rules.h"
@@ -130,8 +129,6 @@ enum exit_code supervise_run(
 
 /* fork.c: a child that dies with its parent and has clean signals. */
 pid_t fork_child(void);
-/* SIGUSR1 and SIGUSR2 as calls of fn. */
-void fork_signals(struct loop *l, void (*fn)(void *arg, int signal), void *arg);
 
 /* check.c: subcommands. */
 int check_main(int argc, char **argv);

@@ -16,6 +16,7 @@
 
 #include "bus.h"
 #include "clock.h"
+#include "loop.h"
 #include "mem.h"
 
 #define BEAT_MS 1000
