@@ -335,7 +335,7 @@ on_fenced(struct out_bus *b, const struct msg *m)
 
 	if (s == NULL)
 		return;
-	fetch_fail(b->out.fetch, s->positioned ? EXIT_TEMPORARY : EXIT_USAGE,
+	fetch_fail(b->out.fetch, m->permanent ? EXIT_USAGE : EXIT_TEMPORARY,
 	    "%s: join at %s turns this fetch away: %s", s->name,
 	    b->out.fetch->opt.commit,
 	    m->why != NULL ? m->why : "another fetch took over");

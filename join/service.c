@@ -91,16 +91,28 @@ client_find(struct service *v, const char *source)
 
 static void
 send_fenced(struct service *v, const struct bus_peer *to, const char *source,
-    const char *why)
+    const char *why, bool permanent)
 {
 	struct buf b = { 0 };
 
 	msg_open(&b, MSG_FENCED);
 	msg_str(&b, MSG_SOURCE, source);
 	msg_str(&b, MSG_WHY, why);
+	if (permanent)
+		msg_bool(&b, MSG_PERMANENT, true);
 	msg_close(&b);
 	(void)bus_send(v->socket, to, b.data, b.len);
 	buf_free(&b);
+}
+
+/* Another attempt would be mapped by the same rules. */
+static void
+send_stopped(struct service *v, const struct client *c)
+{
+	send_fenced(v, &c->peer, c->source,
+	    "too many records were rejected; see 'idmesh join dead', mend the "
+	    "rules, run again",
+	    true);
 }
 
 static void
@@ -168,8 +180,7 @@ on_work(void *arg)
 		send_acks(v);
 		if (c != NULL) {
 			c->stopped = true;
-			send_fenced(v, &c->peer, c->source,
-			    "too many records were rejected");
+			send_stopped(v, c);
 		}
 		break;
 	case BATCH_DONE:
@@ -228,7 +239,8 @@ welcome(struct service *v, const struct msg *m, const struct bus_peer *from)
 		v->clients = c;
 		store_claim(v->j->store, m->source);
 	} else if (strcmp(c->instance, m->instance) != 0) {
-		send_fenced(v, &c->peer, c->source, "another fetch took over");
+		send_fenced(
+		    v, &c->peer, c->source, "another fetch took over", false);
 		c->stopped = false;
 	}
 	free(c->instance);
@@ -253,7 +265,7 @@ begin(struct service *v, const struct ask *ask, const struct bus_peer *from)
 		rc = EXIT_TEMPORARY;
 	if (rc == EXIT_USAGE) {
 		log_error("%s", why.text);
-		send_fenced(v, from, ask->source, why.text);
+		send_fenced(v, from, ask->source, why.text, true);
 	} else if (rc != EXIT_DONE) {
 		stop(v, EXIT_TEMPORARY);
 	}
@@ -282,6 +294,10 @@ take_hello(struct service *v, const struct msg *m, const struct bus_peer *from)
 		change_prune(v->j->store, acked_by_all(v));
 	}
 	c = welcome(v, m, from);
+	if (c->stopped) {
+		send_stopped(v, c);
+		return;
+	}
 	run_state(v->j->store, m->source, bus_instance(), &b);
 	send_client(v, c, &b);
 }
@@ -306,8 +322,8 @@ take_data(struct service *v, struct msg *m, const struct bus_peer *from)
 		break;
 	case COMMITTER_FENCED:
 		if (end && m->epoch < f->epoch)
-			send_fenced(
-			    v, from, c->source, "another fetch took over");
+			send_fenced(v, from, c->source,
+			    "another fetch took over", false);
 		break;
 	case COMMITTER_BEYOND:
 		log_warn("%s %s: page %lld is far ahead of what is committed; "

@@ -69,6 +69,7 @@ static const struct field fields[] = {
 	{ MSG_COMPLETE, TRUTH, AT(complete) },
 	{ MSG_SKIPPED, TRUTH, AT(skipped) },
 	{ MSG_WHY, TEXT, AT(why) },
+	{ MSG_PERMANENT, TRUTH, AT(permanent) },
 	{ MSG_PAGES, NUMBER, AT(pages) },
 	{ MSG_WATERMARK, ANY, AT(watermark) },
 	{ MSG_CERTIFICATE, OBJECT, AT(certificate) },

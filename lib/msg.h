@@ -53,6 +53,7 @@
 #define MSG_COMPLETE "complete"
 #define MSG_SKIPPED "skipped" /* the token may not read the entity */
 #define MSG_WHY "why"
+#define MSG_PERMANENT "permanent" /* fenced: trying again will not help */
 #define MSG_PAGES "pages"
 #define MSG_WATERMARK "watermark"
 #define MSG_CERTIFICATE "certificate"
@@ -139,7 +140,7 @@ struct msg {
 	const char *role, *source, *stream, *mode, *instance, *boot, *at,
 	    *request, *rules, *external_id, *why, *cursor;
 	int64_t run, epoch, first, seq, n, attempt, credit, pages;
-	bool isolate, last, complete, skipped;
+	bool isolate, last, complete, skipped, permanent;
 	yyjson_val *filter, *key, *context, *state, *watermark, *certificate,
 	    *warnings, *streams, *types, *bad, *records, *changes;
 	size_t len; /* bytes of the message */

@@ -143,6 +143,18 @@ restart_later(struct child *c)
 	    c->restarts, RUN_RESTARTS);
 }
 
+/* The set ends without this one; what the round did is said all the same. */
+static void
+give_up(struct run *r, struct child *c, int code)
+{
+	c->wanted = 0;
+	graver(r, code);
+	if (r->phase == PHASE_ROUND)
+		end_round(r);
+	else
+		begin_stop(r);
+}
+
 /* A program ended by itself. */
 static void
 ended(struct run *r, struct child *c)
@@ -161,18 +173,15 @@ ended(struct run *r, struct child *c)
 		c->wanted = 0;
 		graver(r, c->code);
 	} else if (c->code == EXIT_USAGE) {
-		log_error("%s cannot work as configured; stopping",
+		log_error("%s ended with 100, and trying again will not help: "
+			  "its last line says why; stopping",
 		    role_name(c->role));
-		c->wanted = 0;
-		graver(r, EXIT_USAGE);
-		begin_stop(r);
+		give_up(r, c, EXIT_USAGE);
 		return;
 	} else if (c->restarts >= RUN_RESTARTS) {
 		log_error("%s keeps ending (%d); giving up", role_name(c->role),
 		    c->code);
-		c->wanted = 0;
-		graver(r, EXIT_TEMPORARY);
-		begin_stop(r);
+		give_up(r, c, EXIT_TEMPORARY);
 		return;
 	} else {
 		restart_later(c);

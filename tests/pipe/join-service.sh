@@ -111,12 +111,12 @@ many=$(for i in $(seq 101); do printf ',{"index":%d,"id":"b%d","code":"E","messa
 } >"$TMP/broken"
 run "$FEED" "$in" "$TMP/broken" broken full
 is 'too many rejects: the fetch is told' "$status:$out" \
-	'1:fenced: too many records were rejected'
+	"1:fenced for good: too many records were rejected; see 'idmesh join dead', mend the rules, run again"
 is 'and the mesh stays' "$(sqlite3 "$db" 'SELECT sum(alive) FROM stream')" 4020
 "$JOIN" watermark --db "$db" $S '{"u":null,"g":null}'
 run "$FEED" "$in" "$TMP/in" never delta
 like 'changes since never: refused with the reason' "$status:$out" \
-	'^1:fenced: .*User has no watermark'
+	'^1:fenced for good: .*User has no watermark'
 ok 'the service goes on' kill -0 "$(cat "$TMP/again.pid")"
 stop again
 is 'SIGTERM: drained; 100 for the rejects' "$status" 100

@@ -72,6 +72,23 @@ run "$IDMESH" run "$TMP/run.json"
 is 'a run that left records out says 1' "$status" 1
 like 'and how many, and what failed' "$err" \
 	'User .* [0-9]+ rejected, [0-9]+ attributes failed'
+cat >"$TMP/odd-rules/okta.lua" <<'EOF'
+map "okta.User" { ExternalId = "id", login = "profile.login" }
+scope "okta.User" { drop = function(u) return u.nothing.at.all end }
+map "okta.Group" { name = "profile.name" }
+map "okta.GroupMember" { memberId = "id" }
+EOF
+config ".rules = \"$TMP/odd-rules\" | .state = \"stop.db\" | .sinks = [\"ndjson:stop\"]"
+run "$IDMESH" run "$TMP/run.json"
+is 'a run that join stops is not tried again' \
+	"$status:$(grep -c 'starting it again' "$TMP/run.err")" 100:0
+like 'fetch says why, and what to do' "$err" \
+	"turns this fetch away: too many records were rejected; see 'idmesh join"
+like 'and there is a summary' "$err" \
+	'User .* [0-9]+ rejected.*too many rejects'
+run "$IDMESH" run "$TMP/run.json" --json
+is 'also as JSON' "$status:$(printf %s "$out" | jq -c '[.exit, .restarts,
+	.runs[0].streams.User.why]')" '100:[100,0,"too many rejects"]'
 jq '.ConfigJson.UserSearchFilter = "status eq \"NONE\""' "$TMP/okta.json" \
 	>"$TMP/none.json"
 cp -p "$TMP/state.db" "$TMP/held.db"

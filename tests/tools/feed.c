@@ -148,7 +148,8 @@ take(struct feed *f, const struct msg *m)
 	    strcmp(f->boot, m->instance) != 0)
 		hello(f);
 	if (m->kind == MSG_FENCED) {
-		printf("fenced: %s\n", m->why != NULL ? m->why : "");
+		printf("fenced%s: %s\n", m->permanent ? " for good" : "",
+		    m->why != NULL ? m->why : "");
 		f->code = 1;
 		loop_stop(f->loop);
 	}
