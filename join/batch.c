@@ -9,7 +9,6 @@
 
 #include "join.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 #include "log.h"
@@ -25,14 +24,8 @@ join_load_rules(struct join *j)
 {
 	struct buf errors = { 0 };
 	struct rules *r = rules_load(j->rules_dir, &errors);
-	char *line = errors.data, *next;
 
-	for (; r == NULL && line != NULL && *line != '\0'; line = next) {
-		next = strchrnul(line, '\n');
-		if (*next != '\0')
-			*next++ = '\0';
-		log_error("%s", line);
-	}
+	log_error_lines(errors.data);
 	buf_free(&errors);
 	if (r == NULL)
 		return -1;

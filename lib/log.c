@@ -30,12 +30,6 @@ log_level(enum log_level level)
 	threshold = level;
 }
 
-const char *
-log_name(void)
-{
-	return program;
-}
-
 static void line(enum log_level level, const char *fmt, va_list ap)
     __attribute__((format(printf, 2, 0)));
 
@@ -55,8 +49,9 @@ line(enum log_level level, const char *fmt, va_list ap)
 	n = vsnprintf(text + at, room - at, fmt, ap);
 	if (n > 0)
 		at = at + (size_t)n < room ? at + (size_t)n : room - 1;
+	/* Names and messages of others may hold anything. */
 	for (size_t i = 0; i < at; i++)
-		if (text[i] == '\n')
+		if ((unsigned char)text[i] < ' ' || text[i] == 127)
 			text[i] = ' ';
 	text[at++] = '\n';
 	/* A log line that cannot be written has nowhere else to go. */
@@ -102,6 +97,18 @@ log_debug(const char *fmt, ...)
 	va_start(ap, fmt);
 	line(LOG_DEBUG, fmt, ap);
 	va_end(ap);
+}
+
+void
+log_error_lines(const char *text)
+{
+	while (text != NULL && *text != '\0') {
+		size_t len = strcspn(text, "\n");
+
+		if (len > 0)
+			log_error("%.*s", (int)len, text);
+		text += len + (text[len] == '\n');
+	}
 }
 
 void

@@ -10,7 +10,6 @@
 #include "transform.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "json.h"
@@ -19,20 +18,6 @@
 #define CONNECTOR_MAX 64
 #define HEADER_BYTES ((size_t)64 << 10) /* more than a header takes */
 
-static void
-log_lines(const struct buf *text)
-{
-	const char *at = text->data;
-
-	while (at != NULL && *at != '\0') {
-		size_t len = strcspn(at, "\n");
-
-		if (len > 0)
-			log_error("%.*s", (int)len, at);
-		at += len + (at[len] == '\n');
-	}
-}
-
 int
 mapper_open(struct mapper *m, const char *dir)
 {
@@ -40,7 +25,7 @@ mapper_open(struct mapper *m, const char *dir)
 
 	*m = (struct mapper){ .dir = dir };
 	m->rules = rules_load(dir, &errors);
-	log_lines(&errors);
+	log_error_lines(errors.data);
 	buf_free(&errors);
 	return m->rules != NULL ? 0 : -1;
 }
@@ -61,7 +46,7 @@ mapper_reload(struct mapper *m)
 	struct buf errors = { 0 };
 	struct rules *fresh = rules_load(m->dir, &errors);
 
-	log_lines(&errors);
+	log_error_lines(errors.data);
 	buf_free(&errors);
 	if (fresh == NULL) {
 		log_error("%s: not taken, the rules %s stay in force", m->dir,
