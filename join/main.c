@@ -109,10 +109,7 @@ parse(int argc, char **argv, struct settings *o)
 		opt_wrong(&use, "--to needs --commit");
 	if (o->commit != NULL && o->after != NULL)
 		opt_wrong(&use, "--after is for a pipe, not for --commit");
-	if (o->rules == NULL)
-		o->rules = getenv("IDMESH_RULES");
-	if (o->rules == NULL)
-		o->rules = IDMESH_RULES_DIR;
+	o->rules = rules_dir(o->rules);
 }
 
 static int

@@ -7,7 +7,7 @@
  * layer 3.  transform maps every record with it; join asks it for the schema,
  * the guard and the quiet attributes.  Tables run in C over yyjson and never
  * enter Lua; a function in the rules is called in the sandbox of lua_host.h.
- * Language: rules(7); semantics: DESIGN 5.
+ * Language and semantics: rules(7).
  */
 
 #include <stddef.h>
@@ -19,6 +19,9 @@
 #include "filter.h"
 
 struct rules;
+
+/* The option, else $IDMESH_RULES, else where they were installed. */
+const char *rules_dir(const char *option);
 
 /*
  * Loads every *.lua of dir in name order (not *_test.lua) and compiles them.

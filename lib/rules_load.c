@@ -168,6 +168,16 @@ load_folder(struct rules *r, const char *dir)
 	free(files);
 }
 
+const char *
+rules_dir(const char *option)
+{
+	const char *env = getenv("IDMESH_RULES");
+
+	if (option != NULL)
+		return option;
+	return env != NULL && env[0] != '\0' ? env : IDMESH_RULES_DIR;
+}
+
 struct rules *
 rules_load(const char *dir, struct buf *errors)
 {

@@ -8,17 +8,6 @@
 #include "transform.h"
 
 #include <stdio.h>
-#include <stdlib.h>
-
-const char *
-rules_dir(const char *option)
-{
-	const char *env = getenv("IDMESH_RULES");
-
-	if (option != NULL)
-		return option;
-	return env != NULL && env[0] != '\0' ? env : IDMESH_RULES_DIR;
-}
 
 #define SEE "Manual: idmesh-transform(1), rules(7)"
 static const char *dir_option;
@@ -40,6 +29,39 @@ print(const struct buf *text)
 	return EXIT_TEMPORARY;
 }
 
+/* What either of them does: loads, writes, prints. */
+static int
+show(const struct opt_use *use, int argc, char **argv,
+    void (*write)(const struct mapper *m, struct buf *out))
+{
+	struct buf text = { 0 };
+	struct mapper m;
+	int code;
+
+	opt_parse(use, &argc, argv);
+	if (mapper_open(&m, rules_dir(dir_option)) < 0)
+		return EXIT_USAGE;
+	write(&m, &text);
+	code = print(&text);
+	buf_free(&text);
+	mapper_close(&m);
+	return code;
+}
+
+static void
+write_counts(const struct mapper *m, struct buf *out)
+{
+	struct rules_count count;
+
+	rules_count(m->rules, &count);
+	buf_fmt(out,
+	    "%s: rules %s, %zu file%s\n"
+	    "%zu attributes and predicates are compiled, %zu are Lua\n",
+	    m->dir, rules_version(m->rules), count.files,
+	    count.files == 1 ? "" : "s", count.compiled, count.lua);
+	rules_list_lua(m->rules, out);
+}
+
 int
 check_main(int argc, char **argv)
 {
@@ -51,27 +73,15 @@ check_main(int argc, char **argv)
 		.options = options,
 		.see = SEE,
 	};
-	const char *dir;
-	struct rules_count count;
-	struct buf text = { 0 };
-	struct mapper m;
-	int code;
 
-	opt_parse(&use, &argc, argv);
-	dir = rules_dir(dir_option);
-	if (mapper_open(&m, dir) < 0)
-		return EXIT_USAGE;
-	rules_count(m.rules, &count);
-	buf_fmt(&text,
-	    "%s: rules %s, %zu file%s\n"
-	    "%zu attributes and predicates are compiled, %zu are Lua\n",
-	    dir, rules_version(m.rules), count.files,
-	    count.files == 1 ? "" : "s", count.compiled, count.lua);
-	rules_list_lua(m.rules, &text);
-	code = print(&text);
-	buf_free(&text);
-	mapper_close(&m);
-	return code;
+	return show(&use, argc, argv, write_counts);
+}
+
+static void
+write_scope(const struct mapper *m, struct buf *out)
+{
+	rules_describe(m->rules, out);
+	buf_char(out, '\n');
 }
 
 int
@@ -85,20 +95,6 @@ describe_main(int argc, char **argv)
 		.options = options,
 		.see = SEE,
 	};
-	const char *dir;
-	struct buf text = { 0 };
-	struct mapper m;
-	int code;
 
-	opt_parse(&use, &argc, argv);
-	dir = rules_dir(dir_option);
-	if (mapper_open(&m, dir) < 0)
-		return EXIT_USAGE;
-	rules_describe(m.rules, &text);
-	if (text.len == 0 || text.data[text.len - 1] != '\n')
-		buf_char(&text, '\n');
-	code = print(&text);
-	buf_free(&text);
-	mapper_close(&m);
-	return code;
+	return show(&use, argc, argv, write_scope);
 }

@@ -133,7 +133,5 @@ pid_t fork_child(void);
 /* check.c: subcommands. */
 int check_main(int argc, char **argv);
 int describe_main(int argc, char **argv);
-/* $IDMESH_RULES, else where they were installed. */
-const char *rules_dir(const char *option);
 
 #endif
