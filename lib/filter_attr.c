@@ -1,9 +1,10 @@
 /*
  * filter_attr.c - which attribute Okta compares how, and on which endpoint.
  *
- * filter_parse.c asks about each comparison.  The tables are okta-api 2.1 for
- * users and 2.2 for groups; what they do not take is refused with the form
- * that works, because Okta itself would only answer "invalid search criteria".
+ * filter_parse.c asks about each comparison.  The tables are those of Okta's
+ * reference for listing users and groups; what they do not take is refused
+ * with the form that works, because Okta itself would only answer "invalid
+ * search criteria".
  */
 
 #include "filter_private.h"

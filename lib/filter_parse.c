@@ -1,9 +1,10 @@
 /*
  * filter_parse.c - from the text of an expression to its tree.
  *
- * Called by filter.c.  Recursive descent over the grammar of okta-api 2.4;
- * every refusal names the column, quotes the token and says what works.  Each
- * comparison is handed to filter_attr.c, which knows what Okta takes.
+ * Called by filter.c.  Recursive descent over the grammar in config(5),
+ * SELECTING USERS; every refusal names the column, quotes the token and says
+ * what works.  Each comparison is handed to filter_attr.c, which knows what
+ * Okta takes.
  */
 
 #include "filter_private.h"

@@ -7,7 +7,7 @@
  * layer 1.  fetch collects the Link lines of an answer and asks here.  Only
  * path and query of the next URL are used: links may name another host, and
  * a credential goes to the configured origin alone.  Pure.
- * Source: RFC 8288 3; what Okta sends: okta-api 1.1.
+ * Source: RFC 8288 3.
  */
 
 #include <stddef.h>
