@@ -24,14 +24,12 @@
 
 #define RECORD_MS 60000 /* far above the rules' own deadline */
 #define TICK_MS 250
-#define ID_MAX 512
 
-/* What comes back before the mapped bytes. */
+/* What comes back before the id with its NUL and the mapped bytes. */
 struct outcome {
 	enum rules_result result;
-	int has_id;
-	char id[ID_MAX];
 	struct why why;
+	size_t id_len; /* with the NUL; 0: it has none */
 	size_t len;
 };
 
@@ -50,10 +48,9 @@ map_and_leave(
 	buf_clear(&out);
 	o.result = rules_record(m->rules, record, &out, &o.why, &id);
 	o.len = o.result == RULES_BAD ? 0 : out.len;
-	o.has_id = id != NULL;
-	if (id != NULL)
-		snprintf(o.id, sizeof(o.id), "%s", id);
+	o.id_len = id != NULL ? strlen(id) + 1 : 0;
 	if (lines_write(fd, (const char *)&o, sizeof(o)) < 0 ||
+	    lines_write(fd, id, o.id_len) < 0 ||
 	    lines_write(fd, out.data, o.len) < 0)
 		_exit(EXIT_TEMPORARY);
 	_exit(EXIT_DONE);
@@ -117,16 +114,19 @@ static enum rules_result
 judge(const struct buf *answer, int hung, int status, struct buf *out,
     struct why *why, const char **id)
 {
-	static struct outcome o;
+	static struct buf kept; /* the id */
+	struct outcome o = { 0 };
 	char how[96];
 
 	if (answer->len >= sizeof(o))
 		memcpy(&o, answer->data, sizeof(o));
 	if (!hung && status == 0 && answer->len >= sizeof(o) &&
-	    answer->len == sizeof(o) + o.len) {
+	    answer->len == sizeof(o) + o.id_len + o.len) {
 		*why = o.why;
-		*id = o.has_id ? o.id : NULL;
-		buf_add(out, answer->data + sizeof(o), o.len);
+		buf_clear(&kept);
+		buf_add(&kept, answer->data + sizeof(o), o.id_len);
+		*id = o.id_len > 0 ? kept.data : NULL;
+		buf_add(out, answer->data + sizeof(o) + o.id_len, o.len);
 		return o.result;
 	}
 	describe(how, sizeof(how), hung, status);

@@ -248,7 +248,8 @@ map_page_again(struct mapping *w, size_t start, struct why *why)
 	int code;
 
 	w->out->len = start;
-	w->record_max = (MSG_MAX - HEADER_BYTES) / records;
+	/* A header may be too large alone. */
+	w->record_max = (MSG_MAX - HEADER_BYTES) / (records > 0 ? records : 1);
 	code = map_page(w, why);
 	if (code == EXIT_DONE && w->out->len - start > MSG_MAX) {
 		why_set(why, "E_SIZE", w->msg->source,

@@ -236,6 +236,70 @@ isolation_costs_the_record_that_kills(void **state)
 	mapper_close(&m);
 }
 
+/* A member of `name` with as many x as fill `len` bytes. */
+static void
+long_text(struct buf *b, const char *name, size_t len)
+{
+	char *text = xmalloc(len + 1);
+
+	memset(text, 'x', len);
+	text[len] = '\0';
+	msg_str(b, name, text);
+	free(text);
+}
+
+/* An id that is cut off is the id of another record. */
+static void
+isolation_keeps_a_long_id(void **state)
+{
+	struct buf page = { 0 }, out = { 0 };
+	struct mapper m;
+	struct msg answer;
+	struct why why;
+
+	(void)state;
+	assert_int_equal(mapper_open(&m, "x"), 0);
+	msg_open(&page, MSG_PAGE);
+	msg_address(&page, "okta:contoso", "User", 1, 1);
+	msg_int(&page, MSG_SEQ, 1);
+	buf_str(&page, ",\"records\":[{\"do\":\"bad\"");
+	long_text(&page, "id", 3000);
+	buf_str(&page, "}]}");
+	assert_int_equal(
+	    mapper_line(&m, page.data, page.len, 1, &out, &why), EXIT_DONE);
+	assert_int_equal(msg_read(&answer, out.data, out.len, &why), 0);
+	assert_int_equal(
+	    strlen(json_text(yyjson_arr_get(answer.bad, 0), MSG_ID)), 3000);
+	msg_free(&answer);
+	buf_free(&page);
+	buf_free(&out);
+	mapper_close(&m);
+}
+
+static void
+a_header_that_is_too_large_is_no_page(void **state)
+{
+	struct buf page = { 0 }, out = { 0 };
+	struct mapper m;
+	struct why why;
+
+	(void)state;
+	assert_int_equal(mapper_open(&m, "x"), 0);
+	msg_open(&page, MSG_PAGE);
+	msg_address(&page, "okta:contoso", "User", 1, 1);
+	msg_int(&page, MSG_SEQ, 1);
+	buf_str(&page, ",\"" MSG_STATE "\":{\"n\":1");
+	long_text(&page, "next", MSG_MAX);
+	buf_str(&page, "},\"" MSG_RECORDS "\":[]}");
+	assert_int_equal(mapper_line(&m, page.data, page.len, 0, &out, &why),
+	    EXIT_TEMPORARY);
+	assert_string_equal(why.code, "E_SIZE");
+	assert_int_equal(out.len, 0);
+	buf_free(&page);
+	buf_free(&out);
+	mapper_close(&m);
+}
+
 static struct why nothing;
 
 static const struct filter *
@@ -379,6 +443,8 @@ main(void)
 		cmocka_unit_test(
 		    a_page_that_outgrows_a_message_loses_its_giants),
 		cmocka_unit_test(isolation_costs_the_record_that_kills),
+		cmocka_unit_test(isolation_keeps_a_long_id),
+		cmocka_unit_test(a_header_that_is_too_large_is_no_page),
 		cmocka_unit_test(filters_are_parsed_once),
 		cmocka_unit_test(pages_come_back_once_though_processes_die),
 		cmocka_unit_test(a_page_that_always_kills_ends_it),
