@@ -26,7 +26,7 @@ static struct run_options options = { .mode = MSG_AUTO };
 
 static const struct opt table[] = {
 	{ "workers", 'j', OPT_INT, &options.workers, "N",
-	    "transform processes (the configuration's, else 1)", 1, 64 },
+	    "transform processes (the configuration's)", 1, 64 },
 	{ "mode", 'm', OPT_TEXT, &options.mode, "MODE",
 	    "auto, full or delta; auto decides per stream", 0, 0 },
 	{ "every", 'e', OPT_TEXT, &options.every, "TIME",

@@ -31,7 +31,6 @@ struct child {
 	char **argv; /* owned, NULL-terminated */
 	size_t argc;
 	pid_t pid; /* 0: not running */
-	int wanted; /* is to be restarted when it ends */
 	int code; /* exit code of its last end, 128 + n for a signal */
 	int restarts; /* in this round */
 	int64_t due_ms; /* when to start it again, 0: not */
@@ -57,7 +56,6 @@ struct run {
 	struct loop *loop;
 	struct loop_timer *tick;
 	enum phase phase;
-	enum role stopping; /* PHASE_STOP: the role that is ending */
 	int code; /* exit code so far: the gravest */
 	int terminated; /* SIGTERM or SIGINT came */
 	int restarts;

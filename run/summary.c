@@ -86,7 +86,7 @@ ask_join(struct run *run, struct runs *runs)
 }
 
 static void
-print_json(const struct run *run, const struct runs *runs)
+print_json(struct run *run, const struct runs *runs)
 {
 	struct buf b = { 0 };
 
@@ -99,8 +99,11 @@ print_json(const struct run *run, const struct runs *runs)
 		json_write(&b, yyjson_doc_get_root(runs->docs[i]));
 	}
 	buf_str(&b, "]}\n");
-	fwrite(b.data, 1, b.len, stdout);
-	fflush(stdout);
+	if (fwrite(b.data, 1, b.len, stdout) != b.len || fflush(stdout) != 0) {
+		log_error("cannot write the summary to stdout");
+		if (run->code != EXIT_USAGE)
+			run->code = EXIT_TEMPORARY;
+	}
 	buf_free(&b);
 }
 

@@ -46,7 +46,6 @@ ask_to_end(struct run *r, enum role role)
 
 		if (c->role != role)
 			continue;
-		c->wanted = 0;
 		c->due_ms = 0;
 		if (c->pid > 0 && c->term_ms == 0) {
 			c->term_ms = now;
@@ -59,12 +58,9 @@ ask_to_end(struct run *r, enum role role)
 static void
 stop_on(struct run *r)
 {
-	static const enum role order[ROLES] = { ROLE_FETCH, ROLE_TRANSFORM,
-		ROLE_JOIN, ROLE_SINK };
-
-	for (size_t i = 0; i < ROLES; i++) {
-		ask_to_end(r, order[i]);
-		if (running(r, order[i]) > 0)
+	for (int i = ROLES - 1; i >= 0; i--) {
+		ask_to_end(r, (enum role)i);
+		if (running(r, (enum role)i) > 0)
 			return;
 	}
 	loop_stop(r->loop);
@@ -98,10 +94,8 @@ begin_round(struct run *r)
 	set_mode(r, mode);
 	for (size_t i = 0; i < r->n; i++) {
 		r->children[i].restarts = 0;
-		if (r->children[i].role == ROLE_FETCH) {
-			r->children[i].wanted = 1;
+		if (r->children[i].role == ROLE_FETCH)
 			child_start(&r->children[i]);
-		}
 	}
 }
 
@@ -145,9 +139,8 @@ restart_later(struct child *c)
 
 /* The set ends without this one; what the round did is said all the same. */
 static void
-give_up(struct run *r, struct child *c, int code)
+give_up(struct run *r, int code)
 {
-	c->wanted = 0;
 	graver(r, code);
 	if (r->phase == PHASE_ROUND)
 		end_round(r);
@@ -170,18 +163,17 @@ ended(struct run *r, struct child *c)
 		return;
 	}
 	if (done) {
-		c->wanted = 0;
 		graver(r, c->code);
 	} else if (c->code == EXIT_USAGE) {
 		log_error("%s ended with 100, and trying again will not help: "
 			  "its last line says why; stopping",
 		    role_name(c->role));
-		give_up(r, c, EXIT_USAGE);
+		give_up(r, EXIT_USAGE);
 		return;
 	} else if (c->restarts >= RUN_RESTARTS) {
 		log_error("%s keeps ending (%d); giving up", role_name(c->role),
 		    c->code);
-		give_up(r, c, EXIT_TEMPORARY);
+		give_up(r, EXIT_TEMPORARY);
 		return;
 	} else {
 		restart_later(c);
@@ -250,12 +242,9 @@ supervise(struct run *r)
 	loop_signals(r->loop, on_signal, r);
 	r->tick =
 	    loop_timer(r->loop, clock_ms() + RUN_BACKOFF_MS / 2, on_tick, r);
-	for (size_t i = 0; i < r->n; i++) {
-		if (r->children[i].role == ROLE_FETCH)
-			continue;
-		r->children[i].wanted = 1;
-		child_start(&r->children[i]);
-	}
+	for (size_t i = 0; i < r->n; i++)
+		if (r->children[i].role != ROLE_FETCH)
+			child_start(&r->children[i]);
 	begin_round(r);
 	loop_run(r->loop);
 	loop_free(r->loop);
