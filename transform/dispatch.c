@@ -63,12 +63,11 @@ job_free(struct dispatcher *d, struct job *job)
 
 /* Our own writer begins every page so; other writers cost a look at it. */
 static int
-is_page(const char *line, size_t len)
+is_page(const struct dispatcher *d, const char *line, size_t len)
 {
-	static const char head[] =
-	    "{\"" MSG_V "\":1,\"" MSG_KIND "\":\"page\",";
+	const struct buf *head = &d->page_head;
 
-	return len >= sizeof(head) && memcmp(line, head, sizeof(head) - 1) == 0;
+	return len > head->len && memcmp(line, head->data, head->len) == 0;
 }
 
 /* A page as a job; NULL for what was passed on or was no good. */
@@ -79,7 +78,7 @@ take_line(struct dispatcher *d, char *line, size_t len)
 	struct why why;
 	struct msg msg;
 
-	if (is_page(line, len))
+	if (is_page(d, line, len))
 		return job_new(d, line, len);
 	if (len == 0)
 		return NULL;
@@ -221,6 +220,8 @@ dispatch_run(struct mapper *m, size_t n)
 
 	lines_widen(STDIN_FILENO);
 	lines_widen(STDOUT_FILENO);
+	msg_open(&d.page_head, MSG_PAGE);
+	buf_char(&d.page_head, ',');
 	d.loop = loop_new();
 	d.in = lines_new(STDIN_FILENO);
 	loop_signals(d.loop, on_signal, &d);
@@ -233,6 +234,7 @@ dispatch_run(struct mapper *m, size_t n)
 	report(&d);
 	free_jobs(d.again);
 	free_jobs(d.spare);
+	buf_free(&d.page_head);
 	lines_free(d.in);
 	loop_free(d.loop);
 	return d.code;

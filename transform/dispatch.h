@@ -45,6 +45,7 @@ struct dispatcher {
 
 	struct lines *in; /* stdin */
 	struct loop_item *input; /* NULL while nothing can be taken */
+	struct buf page_head; /* owned: how a page begins */
 	int ended;
 	enum exit_code input_code; /* how it ended */
 };
