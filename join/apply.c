@@ -3,8 +3,9 @@
  *
  * batch.c calls it in the order of seq.  An object whose hash is the stored
  * one is only marked as seen; what is new or differs is written and becomes a
- * row of the change log; what fetch or the rules take out becomes a
- * tombstone.  The page's seq and resume state go into the same transaction.
+ * row of the change log; what fetch or the rules take out is marked until the
+ * end of the stream.  The page's seq and resume state go into the same
+ * transaction.
  */
 
 #include "join.h"
@@ -183,6 +184,8 @@ put(struct page *p, yyjson_val *record, const char *id, size_t len)
 		return;
 	}
 	known = object_find(p->s, p->f->stream_pk, id, len, &o);
+	if (known && o.living)
+		leaving_clear(p->s, p->f, o.pk);
 	if (known && o.living && memcmp(o.hash, hash, 16) == 0) {
 		mark_seen(p, o.pk);
 		p->f->counts.same++;
@@ -200,15 +203,17 @@ put(struct page *p, yyjson_val *record, const char *id, size_t len)
 		update(p, &o, record, hash);
 }
 
+/* It leaves with the run's end, when the guard has seen how many do. */
 static void
 leave(struct page *p, yyjson_val *record, const char *id, size_t len)
 {
 	const char *reason = json_text(record, MSG_REASON);
 	struct object o;
 
-	if (object_find(p->s, p->f->stream_pk, id, len, &o) && o.living)
-		object_leave(
-		    p->s, p->f, &o, reason != NULL ? reason : "removed");
+	if (!object_find(p->s, p->f->stream_pk, id, len, &o) || !o.living)
+		return;
+	mark_seen(p, o.pk);
+	leaving_mark(p->s, p->f, o.pk, reason != NULL ? reason : "removed");
 }
 
 static void

@@ -2,8 +2,9 @@
  * end.c - the end of a stream: what it proves and what follows from it.
  *
  * batch.c calls it like a page, in the order of seq.  Only a complete full
- * stream with an unbroken listing proves absence; the sweep that follows is
- * decided here, in the same transaction, and done by sweep.c.
+ * stream with an unbroken listing proves absence; what was marked in the pages
+ * leaves behind any complete one.  The sweep is decided here, in the same
+ * transaction, and done by sweep.c.
  */
 
 #include "join.h"
@@ -30,25 +31,21 @@ whole(
 	bool broken =
 	    m->certificate != NULL && !json_true(m->certificate, MSG_CHAIN);
 
-	if (!f->full)
-		return "done";
-	store_do(j->store, "UPDATE stream SET full_run = ? WHERE pk = ?", "ii",
-	    f->run, f->stream_pk);
-	forget_rejects(j, f);
-	if (broken || f->unsure) {
+	if (f->full) {
+		store_do(j->store,
+		    "UPDATE stream SET full_run = ? WHERE pk = ?", "ii", f->run,
+		    f->stream_pk);
+		forget_rejects(j, f);
+	}
+	if (f->full && (broken || f->unsure)) {
 		snprintf(why, len, "not swept: %s",
 		    broken ? "the listing was broken off and begun again"
 			   : "records without an id were rejected");
 		log_warn("%s %s run %lld: %s", f->source, f->stream,
 		    (long long)f->run, why);
-		return "done";
+		f->unsure = true;
 	}
-	if (sweep_guard(j, f, why, len)) {
-		j->held = true;
-		return "held";
-	}
-	j->sweeping = true;
-	return "sweeping";
+	return sweep_judge(j, f, why, len);
 }
 
 static const char *

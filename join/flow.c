@@ -67,6 +67,7 @@ read_row(struct flow *f, sqlite3_stmt *st)
 	f->own = sqlite3_column_type(st, 13) == SQLITE_NULL;
 	for (int i = 0; i < 9; i++)
 		*counts[i] = sqlite3_column_int64(st, 14 + i);
+	f->leaving = sqlite3_column_int(st, 23) != 0;
 }
 
 /* The flow of a stream in the source's current run; NULL when none is. */
@@ -78,7 +79,9 @@ load(struct join *j, const char *source, const char *stream)
 	    " (SELECT count(*) FROM reject x WHERE x.stream = t.pk), s.pk,"
 	    " r.pk, r.number, s.epoch, r.generation, r.asked,"
 	    " c.pages, c.records, c.added, c.changed, c.same, c.gone,"
-	    " c.spared, c.rejects, c.errors"
+	    " c.spared, c.rejects, c.errors,"
+	    " EXISTS (SELECT 1 FROM leaving l JOIN object o ON o.pk = l.pk"
+	    " WHERE o.stream = t.pk)"
 	    " FROM source s JOIN run r ON r.source = s.pk AND r.number = s.run"
 	    " JOIN checkpoint c ON c.run = r.pk"
 	    " JOIN stream t ON t.pk = c.stream WHERE s.name = ? AND t.name = ?",

@@ -53,6 +53,7 @@ struct flow {
 	bool full, own, unsure, dirty;
 	int64_t told; /* seq of the last ack (service) */
 	int64_t seq, alive, dead; /* living objects, open dead letters */
+	bool leaving; /* some of them may be marked */
 	struct buf state;
 	struct counts counts;
 };
@@ -91,6 +92,11 @@ int object_find(struct store *s, int64_t stream_pk, const char *id, size_t len,
     struct object *o);
 void object_leave(
     struct store *s, struct flow *f, const struct object *o, const char *why);
+/* Marks a living object, whose run's end decides; a put takes it back. */
+void leaving_mark(struct store *s, struct flow *f, int64_t pk, const char *why);
+void leaving_clear(struct store *s, const struct flow *f, int64_t pk);
+/* What runs of the source marked that neither ended nor are held. */
+void leaving_forget(struct store *s, int64_t source);
 void container_open(struct store *s, const struct flow *f, const struct msg *m,
     int64_t *container, int64_t *generation);
 void container_close(struct store *s, struct flow *f, const struct msg *m,
@@ -115,8 +121,10 @@ void change_prune(struct store *s, int64_t acked);
 
 /* end.c, sweep.c */
 void apply_end(struct join *j, struct flow *f, const struct msg *m);
-/* Would it take more than the guard allows? Then why holds the numbers. */
-bool sweep_guard(struct join *j, const struct flow *f, char *why, size_t len);
+/* The phase behind a complete end: done, sweeping, or held, when more would
+ * leave than the guard allows; then why holds the numbers. */
+const char *sweep_judge(
+    struct join *j, const struct flow *f, char *why, size_t len);
 /* Goes on with decided sweeps: a chunk in this transaction, or in one of its
  * own; 0 when none is left, -1 when the store failed. */
 int sweep_step(struct join *j);

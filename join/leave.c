@@ -1,6 +1,6 @@
 /*
- * leave.c - objects that leave, members that a group no longer lists, and
- * records that were rejected.
+ * leave.c - objects that leave or are marked to, members that a group no longer
+ * lists, and records that were rejected.
  *
  * apply.c and sweep.c call it inside their transaction.  A listing of a
  * group's members is a generation of its own: when its last page is in, the
@@ -48,9 +48,41 @@ object_leave(
 	    "ti", why, o->pk);
 	store_do(s, "DELETE FROM attrs WHERE pk = ?", "i", o->pk);
 	store_do(s, "DELETE FROM seen WHERE pk = ?", "i", o->pk);
+	store_do(s, "DELETE FROM leaving WHERE pk = ?", "i", o->pk);
 	change_add(s, o->mesh, MSG_DELETE, NULL);
 	f->counts.gone++;
 	f->alive--;
+}
+
+/* The first mark stays: an older run that is held still owns it. */
+void
+leaving_mark(struct store *s, struct flow *f, int64_t pk, const char *why)
+{
+	store_do(s,
+	    "INSERT OR IGNORE INTO leaving(pk, reason, generation)"
+	    " VALUES(?, ?, ?)",
+	    "iti", pk, why, f->generation);
+	f->leaving = true;
+}
+
+void
+leaving_clear(struct store *s, const struct flow *f, int64_t pk)
+{
+	if (f->leaving)
+		store_do(s, "DELETE FROM leaving WHERE pk = ?", "i", pk);
+}
+
+void
+leaving_forget(struct store *s, int64_t source)
+{
+	store_do(s,
+	    "DELETE FROM leaving WHERE pk IN (SELECT l.pk FROM leaving l"
+	    " JOIN object o ON o.pk = l.pk JOIN stream t ON t.pk = o.stream"
+	    " WHERE t.source = ?1 AND (o.stream, l.generation) NOT IN"
+	    " (SELECT c.stream, r.generation FROM run r"
+	    " JOIN checkpoint c ON c.run = r.pk WHERE r.source = ?1"
+	    " AND c.phase IN ('held', 'sweeping')))",
+	    "i", source);
 }
 
 static int64_t

@@ -111,6 +111,7 @@ run_add(struct store *s, int64_t source, const char *asked)
 	char at[CLOCK_TEXT];
 
 	now(at);
+	leaving_forget(s, source);
 	store_do(s,
 	    "UPDATE run SET state = 'incomplete', ended = ?"
 	    " WHERE source = ? AND state = 'running'",

@@ -23,7 +23,7 @@
 #include "log.h"
 #include "mem.h"
 
-#define STORE_VERSION 1
+#define STORE_VERSION 2
 #define STORE_APPLICATION 0x49444d4a /* "IDMJ" */
 #define STORE_BUSY_MS 30000
 #ifndef STORE_QUERIES

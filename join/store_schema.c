@@ -56,6 +56,10 @@ const char store_schema[] =
     " WHERE container IS NOT NULL;"
     "CREATE TABLE attrs(pk INTEGER PRIMARY KEY, text TEXT NOT NULL);"
     "CREATE TABLE seen(pk INTEGER PRIMARY KEY, generation INTEGER NOT NULL);"
+    /* Living objects that a run took out and that its guard has not let go
+     * yet.  generation: of the run; reason: as in object.gone. */
+    "CREATE TABLE leaving(pk INTEGER PRIMARY KEY, reason TEXT NOT NULL,"
+    " generation INTEGER NOT NULL);"
     "CREATE TABLE rules(pk INTEGER PRIMARY KEY,"
     " version TEXT NOT NULL UNIQUE);"
     "CREATE TABLE type(pk INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE);"

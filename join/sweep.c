@@ -1,20 +1,23 @@
 /*
- * sweep.c - deletes by absence, after a complete full stream.
+ * sweep.c - who leaves behind a complete stream: the guard and the deletes.
  *
  * end.c asks the guard, batch.c and `join approve` then do the sweep in
  * chunks whose place is durable, so that a crash goes on where it was.
- * Every object handled in the run carries the run's generation or a newer
- * one; what is older was not listed.
+ * Pages only mark what fetch or the rules take out.  Every object handled in
+ * the run carries the run's generation or a newer one; what is older was not
+ * listed, and leaves too when the listing was full.
  */
 
 #include "join.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "clock.h"
 #include "json.h"
 #include "log.h"
+#include "mem.h"
 
 #ifndef SWEEP_CHUNK
 #define SWEEP_CHUNK 1000
@@ -22,12 +25,26 @@
 /* An empty listing of a stream with this many objects is not believed. */
 #define SWEEP_EMPTY 10
 
+/* What would leave a stream: absent objects and marked ones by reason. */
+struct leavers {
+	int64_t absent, all;
+	struct buf text; /* "12 absent, 3 scope" */
+};
+
+/* Only a full listing that missed nothing proves it. */
+static bool
+proves_absence(const struct flow *f)
+{
+	return f->full && !f->unsure;
+}
+
 static int64_t
 absent(struct store *s, const struct flow *f)
 {
 	sqlite3_stmt *st = store_ask(s,
 	    "SELECT count(*) FROM seen n JOIN object o ON o.pk = n.pk"
-	    " WHERE n.generation < ? AND o.stream = ?",
+	    " WHERE n.generation < ? AND o.stream = ?"
+	    " AND NOT EXISTS (SELECT 1 FROM leaving l WHERE l.pk = n.pk)",
 	    "ii", f->generation, f->stream_pk);
 	int64_t n = store_row(s, st) ? sqlite3_column_int64(st, 0) : 0;
 
@@ -35,35 +52,85 @@ absent(struct store *s, const struct flow *f)
 	return n;
 }
 
-bool
-sweep_guard(struct join *j, const struct flow *f, char *why, size_t len)
+static void
+add_leavers(struct leavers *l, int64_t n, const char *reason)
 {
-	struct rules_guard g = { 500, 5, 50 };
-	int64_t n = absent(j->store, f), records = f->counts.records;
-	bool over;
+	l->all += n;
+	buf_fmt(&l->text, "%s%lld %.40s", l->text.len > 0 ? ", " : "",
+	    (long long)n, reason);
+}
 
-	if (j->rules != NULL)
-		g = rules_guard_leave(j->rules);
-	over = n > g.max ||
-	       (f->alive >= g.of_at_least &&
-		   (double)n * 100 > g.percent * (double)f->alive) ||
-	       (n > 0 && records == 0 && f->alive >= SWEEP_EMPTY);
-	if (!over)
-		return false;
+static void
+count_leavers(struct store *s, const struct flow *f, struct leavers *l)
+{
+	sqlite3_stmt *st;
+
+	if (proves_absence(f))
+		l->absent = absent(s, f);
+	if (l->absent > 0)
+		add_leavers(l, l->absent, "absent");
+	st = store_ask(s,
+	    "SELECT count(*), l.reason FROM leaving l"
+	    " JOIN object o ON o.pk = l.pk"
+	    " WHERE o.stream = ? GROUP BY l.reason ORDER BY l.reason",
+	    "i", f->stream_pk);
+	while (store_row(s, st))
+		add_leavers(l, sqlite3_column_int64(st, 0), store_text(st, 1));
+}
+
+static bool
+too_many(
+    const struct rules_guard *g, const struct flow *f, const struct leavers *l)
+{
+	return l->all > g->max ||
+	       (f->alive >= g->of_at_least &&
+		   (double)l->all * 100 > g->percent * (double)f->alive) ||
+	       (l->absent > 0 && f->counts.records == 0 &&
+		   f->alive >= SWEEP_EMPTY);
+}
+
+static void
+hold(struct join *j, const struct flow *f, const struct rules_guard *g,
+    const struct leavers *l, char *why, size_t len)
+{
 	snprintf(why, len,
-	    "held: %lld of %lld objects were not listed, the guard allows %lld "
-	    "or %g %%; nothing was deleted",
-	    (long long)n, (long long)f->alive, (long long)g.max, g.percent);
+	    "held: %lld of %lld objects would leave (%s), the guard allows "
+	    "%lld or %g %%; nothing was deleted",
+	    (long long)l->all, (long long)f->alive, l->text.data,
+	    (long long)g->max, g->percent);
 	log_warn("%s %s run %lld: %s; if that is right: "
 		 "idmesh join approve --db %s %lld",
 	    f->source, f->stream, (long long)f->run, why, j->store->path,
 	    (long long)f->run);
-	return true;
+	j->held = true;
+}
+
+const char *
+sweep_judge(struct join *j, const struct flow *f, char *why, size_t len)
+{
+	struct rules_guard g = { 500, 5, 50 };
+	struct leavers l = { 0 };
+	const char *phase = "sweeping";
+
+	if (j->rules != NULL)
+		g = rules_guard_leave(j->rules);
+	count_leavers(j->store, f, &l);
+	if (l.all == 0) {
+		phase = "done";
+	} else if (too_many(&g, f, &l)) {
+		hold(j, f, &g, &l, why, len);
+		phase = "held";
+	} else {
+		j->sweeping = true;
+	}
+	buf_free(&l.text);
+	return phase;
 }
 
 /* One sweep that was decided and is not done. */
 struct sweep {
 	int64_t checkpoint, run, stream, generation, after;
+	bool absent; /* what was not listed goes too */
 	int64_t since_ms; /* spares what changed later, -1 unknown */
 	int64_t gone, spared, last;
 	size_t rows;
@@ -73,7 +140,8 @@ static int
 next_sweep(struct store *s, struct sweep *w)
 {
 	sqlite3_stmt *st = store_ask(s,
-	    "SELECT c.pk, c.run, c.stream, r.generation, c.swept, c.watermark"
+	    "SELECT c.pk, c.run, c.stream, r.generation, c.swept, c.watermark,"
+	    " c.mode = 'full' AND c.unsure = 0"
 	    " FROM checkpoint c JOIN run r ON r.pk = c.run"
 	    " WHERE c.phase = 'sweeping' LIMIT 1",
 	    "");
@@ -87,6 +155,7 @@ next_sweep(struct store *s, struct sweep *w)
 		.stream = sqlite3_column_int64(st, 2),
 		.generation = sqlite3_column_int64(st, 3),
 		.after = sqlite3_column_int64(st, 4),
+		.absent = sqlite3_column_int(st, 6) != 0,
 	};
 	since = store_text(st, 5);
 	if (since == NULL ||
@@ -114,6 +183,33 @@ spared(const struct sweep *w, const char *attrs)
 	       at >= w->since_ms;
 	yyjson_doc_free(doc);
 	return late;
+}
+
+/* Marks of older runs that are held were judged together with this one's. */
+static void
+marked_rows(struct store *s, struct sweep *w, struct flow *f)
+{
+	struct object gone[SWEEP_CHUNK];
+	char *why[SWEEP_CHUNK];
+	sqlite3_stmt *st = store_ask(s,
+	    "SELECT o.pk, o.mesh, l.reason FROM leaving l"
+	    " JOIN object o ON o.pk = l.pk"
+	    " WHERE o.stream = ? AND l.generation <= ? ORDER BY l.pk LIMIT ?",
+	    "iii", w->stream, w->generation, (int64_t)SWEEP_CHUNK);
+	size_t n = 0;
+
+	while (store_row(s, st)) {
+		gone[n].pk = sqlite3_column_int64(st, 0);
+		gone[n].mesh = sqlite3_column_int64(st, 1);
+		why[n++] = xstrdup(store_text(st, 2));
+	}
+	for (size_t i = 0; i < n; i++) {
+		object_leave(s, f, &gone[i], why[i]);
+		free(why[i]);
+	}
+	w->last = w->after;
+	w->gone = (int64_t)n;
+	w->rows = n;
 }
 
 static void
@@ -169,8 +265,12 @@ sweep_step(struct join *j)
 
 	if (!next_sweep(s, &w))
 		return 0;
-	sweep_rows(s, &w, &scratch);
-	last = w.rows < SWEEP_CHUNK;
+	marked_rows(s, &w, &scratch);
+	last = w.rows == 0 && !w.absent;
+	if (w.rows == 0 && w.absent) {
+		sweep_rows(s, &w, &scratch);
+		last = w.rows < SWEEP_CHUNK;
+	}
 	store_do(s,
 	    "UPDATE checkpoint SET swept = ?, gone = gone + ?,"
 	    " spared = spared + ?, phase = ? WHERE pk = ?",

@@ -113,8 +113,8 @@ like 'it is u2 that stays' "$(mesh)" '/u2"'
 	end User 2
 } | changes
 is 'delete and out-of-scope, the unknown is nothing' "$status:$changes" \
-	'0:delete User deprovisioned
-delete User scope'
+	'0:delete User scope
+delete User deprovisioned'
 {
 	page User 1 '' "$(user u1 Baker)" "$(user u2)"
 	end User 2

@@ -1,0 +1,119 @@
+#!/usr/bin/env bash
+# join-guard.sh - the brake on leavers holds whoever takes them out: the
+# source, the rules or absence; and what it holds back is not lost.
+. tests/setup.sh
+. tests/records.sh
+
+gone() { printf '{"id":"%s","op":"%s","reason":"%s"}' "$1" "$2" "$3"; }
+drop() { gone "$1" delete deprovisioned; }
+out() { gone "$1" out-of-scope scope; }
+marks() { sqlite3 "$db" 'SELECT count(*) FROM leaving'; }
+states() { "$JOIN" runs --db "$db" --json | tail -n 1 | jq -rc '[.state, .streams.User.state, .streams.User.gone]'; }
+begin() { "$JOIN" begin --db "$db" --streams User "$@" $S; }
+take_run() { head=$(jq -r '"\"run\":\(.run),\"epoch\":\(.epoch)"' <<<"$answer"); }
+
+# --- by hand: below, above, both kinds together
+all=()
+for i in $(seq 100 199); do all+=("$(user "u$i")"); done
+full() {
+	page User 1 '' "$@"
+	end User 2
+}
+full "${all[@]}" | changes
+mode=delta
+{
+	page User 1 '' "$(drop u100)" "$(out u101)" "$(drop u102)"
+	page User 2 '' "$(user u102 Back)" "$(drop nobody)"
+	end User 3
+} | changes
+is 'below the guard they leave with their reasons, the last word counts' \
+	"$status:$changes" "0:put User $S/u102 title
+delete User deprovisioned
+delete User scope"
+is 'and are counted' "$(states):$(marks)" '["done","done",2]:0'
+mode=full
+{
+	page User 1 '' "${all[@]:2:90}" "$(out u192)" "$(out u193)" "$(drop u194)"
+	end User 2
+} | changes
+is 'absent and marked ones are judged together' "$status:$changes:$(count)" \
+	"1:put User $S/u102 title:98"
+like 'with the numbers of each' "$err" \
+	"8 of 98 objects would leave \\(5 absent, 1 deprovisioned, 2 scope\\).*approve --db $db 3"
+is 'the run is held, the marks are kept' "$(states):$(marks)" \
+	'["held","held",0]:3'
+mode=delta
+{
+	page User 1 '' "$(user u193 Returned)"
+	end User 2
+} | changes
+is 'a later run below the guard lets the marks go' "$status:$(states):$(count)" \
+	'0:["done","done",2]:96'
+ok 'approve lets the absent ones of the held run go' \
+	"$JOIN" approve --db "$db" 3
+is 'and nobody else' "$(count):$(marks)" 91:0
+
+# --- a delta over the guard, then approve
+some=()
+for i in $(seq 110 119); do some+=("$(drop "u$i")"); done
+{
+	page User 1 '' "${some[@]}"
+	end User 2
+} | changes
+is 'a delta is held too' "$status:$changes:$(count):$(marks)" 1::91:10
+{ end User 1; } | changes
+is 'and still in the next one' "$status:$(count):$(marks)" 1:91:10
+ok 'approve' "$JOIN" approve --db "$db" 6
+is 'takes exactly those' "$(count):$(marks)" 81:0
+
+# --- broken off
+{
+	page User 1 '' "${some[@]/u11/u12}"
+	end User 2 false ''
+} | changes
+is 'an incomplete end takes nobody' "$status:$changes" 111:
+{ end User 1; } | changes
+is 'nor does the next run' "$status:$(count):$(marks)" 0:81:0
+answer=$(begin --mode delta)
+take_run
+page User 1 '' "$(drop u120)" "$(drop u121)" | changes
+answer=$(begin --mode delta)
+take_run
+page User 2 '' "$(drop u122)" "$(user u121)" | changes
+is 'a run that goes on keeps its marks' "$(marks)" 2
+answer=$(begin --mode delta)
+take_run
+end User 3 | changes
+is 'and lets them leave at its end' "$status:$changes:$(count):$(marks)" \
+	"0:delete User deprovisioned
+delete User deprovisioned:79:0"
+
+# --- the real programs: rules that drop everybody, and a wave of leavers
+org sim --users 900 --groups 5 --edges 20 --tier unlimited
+source_file "$TMP/okta.json"
+db=$TMP/real.db
+target=sqlite:$TMP/mesh.db
+users() { sqlite3 "$TMP/mesh.db" 'SELECT count(*) FROM "User"'; }
+pipeline "$TMP/okta.json" "$db" "$target"
+N=$(users)
+ok 'an import' test "$N" -gt 800
+cp -r rules "$TMP/rules"
+sed -i 's/drop .*= {.*/drop = { { login = { like = "*" } } },/' \
+	"$TMP/rules/okta.lua"
+IDMESH_RULES=$TMP/rules pipeline "$TMP/okta.json" "$db" "$target" full
+is 'rules that drop everybody are held' "$pipe_status:$(users)" "0 0 1 0:$N"
+like 'by their number' "$(cat "$TMP/join.log")" "$N of $N objects would leave \\($N scope\\)"
+pipeline "$TMP/okta.json" "$db" "$target" full
+is 'mended rules and a full run take the marks away' \
+	"$pipe_status:$(users):$(marks)" "0 0 0 0:$N:0"
+curl -s -X POST "$url/_sim/mutate" -d '{"deprovision": 300}' >/dev/null
+pipeline "$TMP/okta.json" "$db" "$target" delta
+is 'a wave of leavers in a delta is held' "$pipe_status:$(users)" "0 0 1 0:$N"
+n=$(marks)
+run "$JOIN" approve --db "$db" \
+	"$("$JOIN" runs --db "$db" --json | tail -n 1 | jq .run)"
+is 'approved' "$status:$(marks)" 0:0
+pipeline "$TMP/okta.json" "$db" "$target"
+is 'they leave' "$pipe_status:$(users)" "0 0 0 0:$((N - n))"
+ok 'and were many' test "$n" -gt 200
+done_testing
