@@ -157,13 +157,3 @@ buf_take(struct buf *b)
 	*b = (struct buf){ 0 };
 	return data;
 }
-
-void
-buf_drop(struct buf *b, size_t n)
-{
-	if (n == 0)
-		return;
-	memmove(b->data, b->data + n, b->len - n);
-	b->len -= n;
-	b->data[b->len] = '\0';
-}

@@ -38,7 +38,5 @@ void buf_clear(struct buf *b);
 void buf_free(struct buf *b);
 /* Hands the bytes to the caller, who frees them; the buffer is empty then. */
 char *buf_take(struct buf *b);
-/* Drops the first n bytes. */
-void buf_drop(struct buf *b, size_t n);
 
 #endif

@@ -238,14 +238,3 @@ committer_gap(struct committer *c, int64_t now_ms)
 	}
 	return NULL;
 }
-
-size_t
-committer_buffered(const struct committer *c)
-{
-	size_t n = 0;
-
-	for (struct committer_stream *s = c->streams; s != NULL; s = s->next)
-		for (struct slot *slot = s->slots; slot; slot = slot->next)
-			n++;
-	return n;
-}

@@ -66,7 +66,5 @@ void committer_done(struct committer *c);
 
 /* A stream whose next seq is missing for COMMITTER_GAP_MS, or NULL. */
 struct committer_stream *committer_gap(struct committer *c, int64_t now_ms);
-/* How many messages are buffered, of all streams. */
-size_t committer_buffered(const struct committer *c);
 
 #endif

@@ -139,8 +139,9 @@ filter_peek(struct parse *p)
 	return spot;
 }
 
-int
-filter_is_word(const struct parse *p, struct spot spot, const char *word)
+/* Is the token this word, in whatever case? */
+static int
+is_word(const struct parse *p, struct spot spot, const char *word)
 {
 	return spot.len == strlen(word) &&
 	       strncasecmp(p->text + spot.at, word, spot.len) == 0;
@@ -184,7 +185,7 @@ path(struct parse *p, struct node *n, struct spot *spot)
 		return filter_fail(p, *spot,
 		    "an attribute is missing, as in status eq \"ACTIVE\"");
 	n->path = xstrndup(p->text + spot->at, spot->len);
-	if (filter_is_word(p, *spot, "and") || filter_is_word(p, *spot, "or"))
+	if (is_word(p, *spot, "and") || is_word(p, *spot, "or"))
 		return filter_fail(p, *spot,
 		    "a comparison is missing before it, as in "
 		    "status eq \"ACTIVE\"");
@@ -227,7 +228,7 @@ static int
 unknown_operator(struct parse *p, struct spot spot)
 {
 	for (size_t i = 0; i < sizeof(habits) / sizeof(habits[0]); i++)
-		if (filter_is_word(p, spot, habits[i].word))
+		if (is_word(p, spot, habits[i].word))
 			return filter_fail(
 			    p, spot, "Okta writes this as %s", habits[i].right);
 	if (spot.len == 0 || strchr("()\"", p->text[spot.at]) != NULL)
@@ -246,10 +247,10 @@ refuse_ne(struct parse *p, struct node *n, struct spot spot)
 
 	p->at = spot.at + spot.len;
 	v = filter_peek(p);
-	if (filter_is_word(p, v, "true") || filter_is_word(p, v, "false"))
+	if (is_word(p, v, "true") || is_word(p, v, "false"))
 		return filter_fail(p, spot,
 		    "Okta has no ne here; write %.80s eq %s", n->path,
-		    filter_is_word(p, v, "true") ? "false" : "true");
+		    is_word(p, v, "true") ? "false" : "true");
 	if (v.len == 0 || v.len > QUOTE_MAX)
 		snprintf(text, sizeof(text), "\"X\"");
 	else
@@ -267,11 +268,11 @@ operator(struct parse *p, struct node *n, struct spot *spot)
 		"le", "sw", "co", "pr" };
 
 	*spot = filter_peek(p);
-	if (filter_is_word(p, *spot, "ne") || filter_is_word(p, *spot, "!=") ||
-	    filter_is_word(p, *spot, "<>"))
+	if (is_word(p, *spot, "ne") || is_word(p, *spot, "!=") ||
+	    is_word(p, *spot, "<>"))
 		return refuse_ne(p, n, *spot);
 	for (int i = 0; i < OP_COUNT; i++) {
-		if (!filter_is_word(p, *spot, words[i]))
+		if (!is_word(p, *spot, words[i]))
 			continue;
 		n->op = (enum op)i;
 		p->at = spot->at + spot->len;
@@ -306,9 +307,9 @@ unexpected(struct parse *p, struct spot spot)
 	const char *want =
 	    p->depth > 0 ? "and, or, or )" : "and, or, or the end";
 
-	if (filter_is_word(p, spot, "&&") || filter_is_word(p, spot, "||"))
+	if (is_word(p, spot, "&&") || is_word(p, spot, "||"))
 		filter_fail(p, spot, "Okta writes this as %s",
-		    filter_is_word(p, spot, "&&") ? "and" : "or");
+		    is_word(p, spot, "&&") ? "and" : "or");
 	else if (spot.len == 0)
 		filter_fail(p, spot, "a ) is missing");
 	else if (p->text[spot.at] == ')')
@@ -353,7 +354,7 @@ term(struct parse *p)
 
 	if (spot.len == 1 && p->text[spot.at] == '(')
 		return parentheses(p, spot);
-	if (filter_is_word(p, spot, "not") ||
+	if (is_word(p, spot, "not") ||
 	    (spot.len > 0 && p->text[spot.at] == '!')) {
 		filter_fail(p, spot,
 		    "Okta has no not here; turn the comparison round, as in "
@@ -369,7 +370,7 @@ joined(struct parse *p, const char *word)
 {
 	struct spot spot = filter_peek(p);
 
-	if (!filter_is_word(p, spot, word))
+	if (!is_word(p, spot, word))
 		return 0;
 	if (filter_need_space(p, spot, word) != 0)
 		return -1;

@@ -86,8 +86,6 @@ int filter_fail(struct parse *p, struct spot spot, const char *fmt, ...)
 
 /* The next token, without consuming it; length 0 at the end. */
 struct spot filter_peek(struct parse *p);
-/* Is the token this word, in whatever case? */
-int filter_is_word(const struct parse *p, struct spot spot, const char *word);
 /* -1 with p->why filled when the token touches what is before it. */
 int filter_need_space(struct parse *p, struct spot spot, const char *before);
 /* Length of the string that begins at `at`, with its quotes if it has both. */

@@ -145,8 +145,9 @@ check(struct secret *s, const char *place, struct why *why)
 	return 0;
 }
 
-struct secret *
-secret_read(int fd, const char *place, struct why *why)
+/* Reads fd to its end into a new secret; NULL with why filled. */
+static struct secret *
+from_fd(int fd, const char *place, struct why *why)
 {
 	/* Room for the newline, and for one byte that tells too much. */
 	struct secret *s = allocate(SECRET_MAX + 2);
@@ -221,7 +222,7 @@ try_file(const char *dir, const char *name, int credential, struct secret **s,
 		return r;
 	buf_fmt(
 	    place, "%s %s/%s", credential ? "credential" : "file", dir, name);
-	*s = secret_read(fd, place->data, why);
+	*s = from_fd(fd, place->data, why);
 	close(fd);
 	return *s != NULL ? 1 : -1;
 }
@@ -322,7 +323,7 @@ secret_store(const char *ref, int fd, struct why *why)
 
 	if (secret_name_valid(ref, why) != 0)
 		return -1;
-	s = secret_read(fd, "the value", why);
+	s = from_fd(fd, "the value", why);
 	if (s == NULL)
 		return -1;
 	r = secret_file_write(secrets_dir(), ref + strlen(SCHEME), s, why);

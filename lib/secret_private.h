@@ -26,7 +26,4 @@ int secret_file_open(
 int secret_file_write(
     const char *dir, const char *name, const struct secret *s, struct why *why);
 
-/* Reads fd to its end into a new secret; NULL with why filled.  secret.c */
-struct secret *secret_read(int fd, const char *place, struct why *why);
-
 #endif

@@ -170,12 +170,6 @@ window_pages(const struct window *w)
 	return w->pages;
 }
 
-size_t
-window_bytes(const struct window *w)
-{
-	return w->bytes;
-}
-
 void
 window_clear(struct window *w)
 {

@@ -61,7 +61,6 @@ void window_again(struct window *w);
 size_t window_late(struct window *w, int64_t now_ms);
 
 size_t window_pages(const struct window *w);
-size_t window_bytes(const struct window *w);
 void window_clear(struct window *w);
 
 #endif
