@@ -20,6 +20,7 @@
 #include "mem.h"
 #include "out.h"
 #include "stream.h"
+#include "waiting.h"
 #include "window.h"
 #include "workers.h"
 
@@ -47,6 +48,7 @@ struct out_bus {
 	int64_t hello_ms, beat_ms; /* when they were sent last */
 	bool untold; /* no hello got away: join is not connected yet */
 	int64_t join_ms; /* when join was heard last, 0 never */
+	struct waiting waiting; /* for join */
 	int64_t begun_ms,
 	    stuck_ms; /* stuck: pages wait and nobody takes them */
 	bool warned;
@@ -479,6 +481,8 @@ look_for_join(struct out_bus *b, int64_t now)
 		    f->opt.commit);
 		return;
 	}
+	waiting_tick(&b->waiting, now - b->join_ms > JOIN_SILENT_MS, now,
+	    "join", f->opt.commit);
 	if (now - b->hello_ms >= HELLO_MS)
 		ask_join(b, now);
 }

@@ -17,6 +17,7 @@
 #include "log.h"
 #include "mem.h"
 #include "outbox.h"
+#include "waiting.h"
 #include "window.h"
 
 #define LINK_PAGES 16
@@ -50,6 +51,7 @@ struct link {
 	bool schema_due;
 	bool untold; /* the hello did not get away */
 	int64_t heard_ms, hello_ms, beat_ms;
+	struct waiting waiting; /* for the sink */
 };
 
 static int
@@ -288,6 +290,9 @@ link_tick(struct link *l, int64_t now_ms)
 	    l->state == LINK_REFUSED ? LINK_REFUSED_MS : LINK_HELLO_MS;
 	bool asking = l->state == LINK_HELLO || l->state == LINK_REFUSED;
 
+	waiting_tick(&l->waiting,
+	    l->state != LINK_REFUSED && (l->state == LINK_HELLO || silent),
+	    now_ms, "a sink", bus_endpoint(l->socket));
 	/* Beats stop when a sink restarts, for it does not know us then. */
 	if ((asking || silent) && now_ms - l->hello_ms >= every)
 		send_hello(l, now_ms);

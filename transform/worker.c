@@ -18,6 +18,7 @@
 #include "clock.h"
 #include "loop.h"
 #include "mem.h"
+#include "waiting.h"
 
 #define BEAT_MS 1000
 #define FLUSH_MS 2000 /* at the end, for a page that join has not taken */
@@ -43,6 +44,7 @@ struct service {
 	struct loop_timer *beat;
 	struct buf out; /* the answer; kept while join does not take it */
 	int held; /* is it? */
+	struct waiting waiting; /* for join to take it */
 	int busy; /* a page is being mapped */
 	int stopping;
 	struct buf text; /* of short messages */
@@ -113,6 +115,8 @@ on_beat(void *arg)
 	struct service *v = arg;
 
 	tell_all(v, BEAT_MS);
+	waiting_tick(
+	    &v->waiting, v->held, clock_ms(), "join", bus_endpoint(v->commit));
 	loop_timer_at(v->beat, clock_ms() + BEAT_MS / 2);
 }
 

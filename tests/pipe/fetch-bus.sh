@@ -144,6 +144,8 @@ wait "$lonely"
 is 'no join at all is not waited for without end' "$?" 111
 like 'no join at all: says where' "$(cat "$TMP/lonely.log")" \
 	"no join answers at ipc://$TMP/bus/none"
+is 'no join at all: it was said early that fetch waits, and where' \
+	"$(grep -c "waiting for join at ipc://$TMP/bus/none" "$TMP/lonely.log")" 1
 
 unlike 'the token is in no output' "$(cat "$TMP"/*.log "$TMP/req")" "$TOKEN"
 

@@ -49,6 +49,9 @@ is 'nothing was put twice' "$(sqlite3 "$db" 'SELECT count(*) = newest FROM chang
 ok 'the sink gets there' wait_for at "sqlite:$TMP/a.db"
 ok 'and has the mesh' diff <(sqlite_mesh) <(want_ids)
 
+ok 'a sink that is not there is named' \
+	wait_for grep -q "waiting for a sink at ipc://$TMP/run/b" "$TMP/again.log"
+
 # --- a sink that comes late, and one that dies
 sink b "ndjson:$TMP/b.ndjson"
 wait_for test -s "$TMP/b.ndjson"

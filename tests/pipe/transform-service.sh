@@ -83,6 +83,14 @@ is 'a page that nobody takes: exit' "$status" 0
 ok 'a page that nobody takes: fetch hears a bye' wait_for said '^bye' polite
 ok 'a page that nobody takes: it is said' said 'left to others' t
 
+# --- and while nobody takes it, that is said
+desk patient many "$jobs.4" late
+start t "$transform" --jobs "$jobs.4" --commit "ipc://$TMP/nobody"
+ok 'a page that nobody takes: where it waits for join' \
+	wait_for said "waiting for join at ipc://$TMP/nobody" t
+stop t
+stop patient
+
 # The desk goes on with another worker, at the endpoint where join is.
 start t "$transform" --jobs "$jobs" --commit "$commit"
 done_desk polite many
