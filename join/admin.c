@@ -138,6 +138,11 @@ take_mark(const struct opt_use *use, yyjson_val *v, const char *name,
 		    "\"%s\" must be null or a time such as "
 		    "2026-04-22T08:15:30.000Z",
 		    name);
+	if (watermark_is_future(text))
+		opt_wrong(use,
+		    "\"%s\" lies in the future; whatever changes before %s "
+		    "would be lost",
+		    name, text);
 	snprintf(out, WATERMARK_MAX, "%s", text);
 }
 

@@ -35,6 +35,8 @@ void run_settle(struct store *s, int64_t run_pk, bool closing);
 void watermark_read(struct store *s, const char *source, char *u, char *g);
 void watermark_write(
     struct store *s, const char *source, const char *u, const char *g);
+/* Later than now by more than a day: changes read from there would be lost. */
+bool watermark_is_future(const char *mark);
 void watermark_json(struct buf *b, const char *u, const char *g);
 #define WATERMARK_MAX 40
 

@@ -15,6 +15,8 @@
 #include "json.h"
 #include "log.h"
 
+#define DAY_MS ((int64_t)24 * 3600 * 1000)
+
 static void
 now(char out[CLOCK_TEXT])
 {
@@ -69,6 +71,31 @@ watermark_of(const char *stream, const char *u, const char *g)
 	return w != NULL && w[0] != '\0' ? w : NULL;
 }
 
+bool
+watermark_is_future(const char *mark)
+{
+	int64_t ms;
+
+	return clock_parse_rfc3339(mark, strlen(mark), &ms) == 0 &&
+	       ms > clock_wall_ms() + DAY_MS;
+}
+
+/* Nothing changes before such a watermark comes, so it is not believed. */
+static void
+warn_of_future(struct store *s, const char *source)
+{
+	char u[WATERMARK_MAX], g[WATERMARK_MAX];
+	const char *mark = u;
+
+	watermark_read(s, source, u, g);
+	if (!watermark_is_future(u))
+		mark = g;
+	if (watermark_is_future(mark))
+		log_warn("%s: the watermark %s lies in the future; what is "
+			 "read from there is read in full",
+		    source, mark);
+}
+
 /* auto, full or delta becomes full or delta; NULL: there is no watermark. */
 static const char *
 decide(const char *asked, const char *since, int64_t full)
@@ -92,6 +119,8 @@ add_stream(struct store *s, int64_t source, int64_t run, const struct ask *ask,
 	since = watermark_of(name, u, g);
 	stream = stream_row(s, source, name, &full);
 	mode = decide(ask->mode, since, full);
+	if (since != NULL && watermark_is_future(since))
+		mode = MSG_FULL;
 	if (mode == NULL)
 		return why_set(why, "E_MODE", ask->source,
 		    "%s: %s has no watermark to read changes from; run once "
@@ -212,6 +241,7 @@ run_begin(struct store *s, const struct ask *ask, struct why *why)
 	if (run != 0) {
 		resume(s, source, run);
 	} else {
+		warn_of_future(s, ask->source);
 		run = run_add(s, source, ask->mode);
 		for (size_t i = 0; i < ask->n; i++)
 			if (add_stream(

@@ -65,6 +65,18 @@ for bad in '{"u":"yesterday"}' '{"x":null}' '[]' '{'; do
 	run "$JOIN" watermark --db "$db" $S "$bad"
 	is "but not to $bad" "$status" 100
 done
+run "$JOIN" watermark --db "$db" $S '{"u":"2999-01-01T00:00:00.000Z"}'
+like 'nor to the future' "$status:$err" '^100:.*"u" lies in the future'
+cp "$db" "$TMP/future.db"
+sqlite3 "$TMP/future.db" "UPDATE watermark SET value =
+	'{\"u\":\"2999-01-01T00:00:00.000Z\",\"g\":null}'"
+for mode in auto delta; do
+	run "$JOIN" begin --db "$TMP/future.db" --streams User --mode $mode $S
+	is "one that is found there: in full ($mode)" \
+		"$(jq -c '[.streams.User | .mode, .since]' <<<"$out")" '["full",null]'
+	is 'with one warning' "$(grep -c 'lies in the future' <<<"$err")" 1
+done
+mode=full
 answer=$(begin --streams Group)
 is 'without a full run before it is not enough' "$(state .streams.Group.mode)" full
 
