@@ -194,6 +194,7 @@ on_signal(void *arg, int signal)
 static void
 report(struct dispatcher *d)
 {
+	failures_report(d->m->failures);
 	log_info("%llu pages, %llu records, %llu rejected",
 	    (unsigned long long)d->pages, (unsigned long long)d->records,
 	    (unsigned long long)d->rejected);

@@ -27,7 +27,10 @@ mapper_open(struct mapper *m, const char *dir)
 	m->rules = rules_load(dir, &errors);
 	log_error_lines(errors.data);
 	buf_free(&errors);
-	return m->rules != NULL ? 0 : -1;
+	if (m->rules == NULL)
+		return -1;
+	m->failures = failures_new();
+	return 0;
 }
 
 void
@@ -36,6 +39,7 @@ mapper_close(struct mapper *m)
 	for (size_t i = 0; i < TRANSFORM_FILTERS; i++)
 		filter_free(m->filters[i].filter);
 	reject_free(&m->rejects);
+	failures_free(m->failures);
 	rules_free(m->rules);
 	m->rules = NULL;
 }
@@ -62,6 +66,7 @@ mapper_reload(struct mapper *m)
 void
 mapper_report(const struct mapper *m)
 {
+	failures_report(m->failures);
 	log_info("%llu pages, %llu records, %llu rejected",
 	    (unsigned long long)m->pages, (unsigned long long)m->records,
 	    (unsigned long long)m->rejects.n);
@@ -124,6 +129,7 @@ struct mapping {
 	const struct msg *msg;
 	struct rules_page page;
 	int isolate;
+	char map[2 * CONNECTOR_MAX]; /* "okta.User" */
 	size_t record_max; /* bytes that a mapped record may take, 0: any */
 	struct buf *out;
 };
@@ -159,6 +165,10 @@ map_one(struct mapping *w, size_t index, yyjson_val *record)
 		reject_add(&w->m->rejects, w->msg, index, id, &why, NULL);
 		return;
 	}
+	/* In a second pass they are counted already. */
+	if (w->record_max == 0)
+		failures_note(w->m->failures, w->map, id, w->out->data + before,
+		    w->out->len - before);
 	buf_char(w->out, ',');
 }
 
@@ -201,6 +211,7 @@ begin(struct mapping *w, char connector[CONNECTOR_MAX], struct why *why)
 
 	snprintf(connector, CONNECTOR_MAX, "%.*s",
 	    (int)strcspn(msg->source, ":"), msg->source);
+	snprintf(w->map, sizeof(w->map), "%s.%.60s", connector, msg->stream);
 	w->page = (struct rules_page){ .connector = connector,
 		.source = msg->source,
 		.stream = msg->stream,

@@ -50,6 +50,7 @@ struct mapper {
 	struct known_filter filters[TRANSFORM_FILTERS];
 	size_t next_filter; /* the place that is used next */
 	struct rejects rejects;
+	struct failures *failures; /* owned, shared with children */
 	uint64_t pages, records;
 	/*
 	 * Called several times a second while a page is isolated, so that a
@@ -88,6 +89,17 @@ enum exit_code message_code(const struct why *why);
 void reject_add(struct rejects *r, const struct msg *page, size_t index,
     const char *id, const struct why *why, yyjson_val *raw);
 void reject_free(struct rejects *r);
+
+/* failure.c: attributes that failed, logged by their place in the rules. */
+struct failures *failures_new(void);
+void failures_free(struct failures *f);
+/* `record` is what rules_record() wrote for `id`; `map` is "okta.User". */
+void failures_note(struct failures *f, const char *map, const char *id,
+    const char *record, size_t len);
+/* Logs the counts that have grown since they were logged. */
+void failures_report(struct failures *f);
+/* The same, each 10 s. */
+void failures_tick(struct failures *f);
 
 /* isolate.c */
 

@@ -115,6 +115,7 @@ on_beat(void *arg)
 	struct service *v = arg;
 
 	tell_all(v, BEAT_MS);
+	failures_tick(v->m->failures);
 	waiting_tick(
 	    &v->waiting, v->held, clock_ms(), "join", bus_endpoint(v->commit));
 	loop_timer_at(v->beat, clock_ms() + BEAT_MS / 2);

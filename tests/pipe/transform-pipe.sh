@@ -73,6 +73,18 @@ is 'a failed attribute costs that attribute' "$(jq -c '.records[2] | [.op, (.err
 	'["put",["number"],"u3@example.com"]'
 like 'it is said on stderr' "$err" 'okta:contoso User .*rejected'
 
+for j in 1 2; do
+	pages 1 3 2 '.records[].profile = {number: "many"}' >"$TMP/in"
+	transform -j $j <"$TMP/in"
+	like "-j $j: a failed attribute is named with its place" "$err" \
+		'okta\.lua:5 okta\.User\.number failed, first on 00u[0-9x]+: int: '
+	like "-j $j: a failed function too" "$err" \
+		'okta\.lua:6 okta\.User\.shout failed, first on 00u[0-9x]+: attempt to'
+	like "-j $j: and in the end counted" "$err" \
+		'okta\.lua:6 okta\.User\.shout failed on 6 records, first 00u'
+	is "-j $j: each in two lines" "$(grep -c failed "$TMP/run.err")" 4
+done
+
 # --- filter of the page, with the semantics of its endpoint
 for route in filter:1 search:2; do
 	pages 1 1 2 '.records[1].status = "active" | .filter = {text: "status eq \"ACTIVE\"", route: "'"${route%:*}"'"}' >"$TMP/in"

@@ -156,6 +156,8 @@ is 'a long page: it came back' "$status" 0
 unlike 'a long page: its worker was never silent' "$(cat "$TMP/alive.log")" '^silent'
 is 'a long page: what was stopped' "$(jq -c '[.records[] | select(.errors) | .id]' "$TMP/alive.out")" \
 	'["00u1x3"]'
+ok 'a long page: the function is named, with what it was stopped on' \
+	said 'okta\.lua:[0-9]* okta.User.shout failed, first on 00u1x3: ' t
 stop t
 is 'isolated: the worker lives on' "$status" 0
 done_testing

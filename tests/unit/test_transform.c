@@ -27,6 +27,7 @@
 
 #include "transform/map.c"
 #include "transform/reject.c"
+#include "transform/failure.c"
 #include "transform/isolate.c"
 #include "transform/reload.c"
 #include "transform/pipe.c"
