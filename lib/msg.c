@@ -180,7 +180,11 @@ read_kind(struct msg *m, yyjson_val *root, struct why *why)
 	const char *name = json_text(root, MSG_KIND);
 
 	if (!yyjson_is_obj(root))
-		return why_set(why, "E_MESSAGE", NULL, "not a JSON object");
+		return why_set(why, "E_MESSAGE", NULL,
+		    "not a message of idmesh (no JSON object)");
+	if (version < 0)
+		return why_set(why, "E_VERSION", NULL,
+		    "not a message of idmesh (no \"" MSG_V "\")");
 	if (version != MSG_VERSION)
 		return why_set(why, "E_VERSION", NULL,
 		    "message version %lld; this program speaks %d: "

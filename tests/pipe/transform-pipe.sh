@@ -109,6 +109,10 @@ for j in 1 2; do
 	pages 1 1 1 '.v = 2' >"$TMP/in"
 	transform -j $j <"$TMP/in"
 	is "-j $j: another version" "$status" 100
+	echo '{"id":"00u1"}' >"$TMP/in"
+	transform -j $j <"$TMP/in"
+	like "-j $j: no message at all" "$status:$err" \
+		'^100:.*not a message of idmesh \(no "v"\)'
 	pages 1 1 1 '.stream = "Device"' >"$TMP/in"
 	transform -j $j <"$TMP/in"
 	is "-j $j: a stream without a map" "$status" 100

@@ -78,6 +78,22 @@ message_refuses_what_is_none(void **state)
 }
 
 static void
+message_of_others_is_called_one(void **state)
+{
+	static const char *const texts[] = { "{\"id\":\"00u1\"}",
+		"{\"v\":\"1\",\"kind\":\"beat\"}", "7" };
+	struct why why;
+	struct msg m;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+		assert_int_equal(
+		    msg_read(&m, texts[i], strlen(texts[i]), &why), -1);
+		assert_non_null(strstr(why.text, "not a message of idmesh"));
+	}
+}
+
+static void
 message_ignores_unknown_keys_and_null(void **state)
 {
 	const char *text = "{\"v\":1,\"kind\":\"beat\",\"new\":{\"a\":1},"
@@ -166,6 +182,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(message_reads_what_was_written),
 		cmocka_unit_test(message_refuses_what_is_none),
+		cmocka_unit_test(message_of_others_is_called_one),
 		cmocka_unit_test(message_ignores_unknown_keys_and_null),
 		cmocka_unit_test(lines_come_whole_or_not_at_all),
 		cmocka_unit_test(dates_cross_both_ways),
