@@ -79,6 +79,12 @@ outcome(const struct stream *s)
 	return s->ended ? "INCOMPLETE" : "unfinished";
 }
 
+static const char *
+plural(int64_t n)
+{
+	return n == 1 ? "" : "s";
+}
+
 static void
 print_stream(const struct source *s, const struct stream *t)
 {
@@ -87,12 +93,14 @@ print_stream(const struct source *s, const struct stream *t)
 	if (!t->wanted)
 		return;
 	if (t->restarts > 0)
-		snprintf(restarts, sizeof(restarts), ", %lld restarts",
-		    (long long)t->restarts);
-	log_info("%s: %s: %s, %s: %lld records in %lld pages, %lld calls%s",
+		snprintf(restarts, sizeof(restarts), ", %lld restart%s",
+		    (long long)t->restarts, plural(t->restarts));
+	log_info("%s: %s: %s, %s: %lld record%s in %lld page%s, "
+		 "%lld call%s%s",
 	    s->name, t->entity->name, outcome(t),
 	    t->mode == MODE_DELTA ? "delta" : "full", (long long)t->n,
-	    (long long)t->pages, (long long)t->calls, restarts);
+	    plural(t->n), (long long)t->pages, plural(t->pages),
+	    (long long)t->calls, plural(t->calls), restarts);
 }
 
 static void
@@ -103,13 +111,14 @@ print_bucket(const struct budget_row *r)
 	if (r->limit >= 0)
 		snprintf(
 		    limit, sizeof(limit), "limit %lld", (long long)r->limit);
-	log_info("bucket %s: %lld calls, %s, %lld x 429, %lld x too many at "
+	log_info("bucket %s: %lld call%s, %s, %lld x 429, %lld x too many at "
 		 "once, waited %.1f s",
-	    r->name, (long long)r->calls, limit, (long long)r->limited,
-	    (long long)r->concurrency, (double)r->waited_ms / 1000);
+	    r->name, (long long)r->calls, plural(r->calls), limit,
+	    (long long)r->limited, (long long)r->concurrency,
+	    (double)r->waited_ms / 1000);
 	if (r->foreign > 0)
-		log_info("%lld requests/min by others on %s",
-		    (long long)r->foreign, r->name);
+		log_info("%lld request%s/min by others on %s",
+		    (long long)r->foreign, plural(r->foreign), r->name);
 }
 
 void

@@ -195,9 +195,7 @@ static void
 report(struct dispatcher *d)
 {
 	failures_report(d->m->failures);
-	log_info("%llu pages, %llu records, %llu rejected",
-	    (unsigned long long)d->pages, (unsigned long long)d->records,
-	    (unsigned long long)d->rejected);
+	log_counts(d->pages, d->records, d->rejected);
 	if (d->code == EXIT_DONE && d->rejected > 0)
 		d->code = EXIT_PARTLY;
 }

@@ -64,12 +64,19 @@ mapper_reload(struct mapper *m)
 }
 
 void
+log_counts(uint64_t pages, uint64_t records, uint64_t rejected)
+{
+	log_info("%llu page%s, %llu record%s, %llu rejected",
+	    (unsigned long long)pages, pages == 1 ? "" : "s",
+	    (unsigned long long)records, records == 1 ? "" : "s",
+	    (unsigned long long)rejected);
+}
+
+void
 mapper_report(const struct mapper *m)
 {
 	failures_report(m->failures);
-	log_info("%llu pages, %llu records, %llu rejected",
-	    (unsigned long long)m->pages, (unsigned long long)m->records,
-	    (unsigned long long)m->rejects.n);
+	log_counts(m->pages, m->records, m->rejects.n);
 }
 
 /* The filter of the header; 0 when there is none or it is known now. */

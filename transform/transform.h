@@ -68,6 +68,7 @@ void mapper_close(struct mapper *m);
 /* The rules of the folder as they are now; -1: a mistake, the old ones stay. */
 int mapper_reload(struct mapper *m);
 /* Logs how much was done. */
+void log_counts(uint64_t pages, uint64_t records, uint64_t rejected);
 void mapper_report(const struct mapper *m);
 
 /*

@@ -38,7 +38,7 @@ complete() {
 	is "$1: every page and end is committed" \
 		"$(sqlite3 "$TMP/state.db" "SELECT sum(seq) FROM checkpoint
 			WHERE run = (SELECT max(run) FROM checkpoint)")" \
-		"$(sed -n 's/.* records in \([0-9]*\) pages.*/\1/p' \
+		"$(sed -n 's/.* records* in \([0-9]*\) page.*/\1/p' \
 			"$TMP/fetch.log" | awk '{ n += $1 + 1 } END { print n }')"
 }
 

@@ -48,6 +48,8 @@ one=$out
 transform <"$TMP/in"
 is 'the same again' "$out" "$one"
 
+like 'one page is no pages' "$err" ' 1 page, 2 records, 0 rejected'
+
 # --- what is not a page
 cat >"$TMP/in" <<'NDJSON'
 {"v":1,"kind":"end","source":"okta:contoso","stream":"User","run":3,"epoch":2,"seq":8,"n":2,"complete":true,"later":[1.10, {"x" : 1e400}]}
