@@ -281,14 +281,19 @@ approve(const char *db, const char *source, int64_t run)
 	} else if (store_commit(j.store) != 0) {
 		rc = EXIT_TEMPORARY;
 	}
+	/* Numbers that are taken are left out, not deleted objects. */
 	before = j.store->newest;
+	if (before < j.store->taken)
+		before = j.store->taken;
 	while (rc == EXIT_DONE && left > 0)
 		left = sweep_chunk(&j);
 	if (left < 0)
 		rc = EXIT_TEMPORARY;
 	if (rc == EXIT_DONE)
 		log_info("deleted %lld objects; the next join sends it on",
-		    (long long)(j.store->newest - before));
+		    (long long)(j.store->newest > before
+				    ? j.store->newest - before
+				    : 0));
 	store_close(j.store);
 	return rc;
 }

@@ -123,6 +123,33 @@ outbox_rebuild(
 	return more;
 }
 
+/* Was the number given out before the database was restored? */
+static bool
+is_taken(struct store *s, int64_t number)
+{
+	sqlite3_stmt *st =
+	    store_ask(s, "SELECT 1 FROM restored WHERE low < ?1 AND ?1 <= high",
+		"i", number);
+	bool taken = store_row(s, st);
+
+	store_end(st);
+	return taken;
+}
+
+/* Once the log has passed the target nobody could tell any more. */
+static void
+remember_ahead(struct store *s, int64_t number)
+{
+	if (store_begin(s) != 0)
+		return;
+	store_do(s,
+	    "INSERT INTO restored(low, high) VALUES(?, ?) ON CONFLICT(low)"
+	    " DO UPDATE SET high = max(high, excluded.high)",
+	    "ii", s->newest, number);
+	if (store_commit(s) == 0)
+		store_refresh(s);
+}
+
 int
 outbox_place(
     struct store *s, const char *cursor, int64_t *number, struct why *why)
@@ -144,9 +171,12 @@ outbox_place(
 		    "%s is no cursor; give what `idmesh sink cursor` prints",
 		    cursor);
 	if (n > s->newest)
+		remember_ahead(s, n);
+	if (n > s->newest || is_taken(s, n))
 		return why_set(why, "E_AHEAD", cursor,
 		    "the target stands at %lld, ahead of %s at %lld: the "
-		    "database was restored; begin a new target",
+		    "database was restored; begin a new target, or restore the "
+		    "newer database",
 		    n, s->path, (long long)s->newest);
 	*number = n;
 	return n < s->oldest - 1;

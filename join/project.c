@@ -72,6 +72,8 @@ project_add(
 void
 change_add(struct store *s, int64_t mesh, const char *op, const char *changed)
 {
+	if (s->newest < s->taken)
+		s->newest = s->taken;
 	store_do(s,
 	    "INSERT INTO change(number, mesh, op, changed, at)"
 	    " VALUES(?, ?, ?, ?, ?)",

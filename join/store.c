@@ -23,7 +23,7 @@
 #include "log.h"
 #include "mem.h"
 
-#define STORE_VERSION 2
+#define STORE_VERSION 3
 #define STORE_APPLICATION 0x49444d4a /* "IDMJ" */
 #define STORE_BUSY_MS 30000
 #ifndef STORE_QUERIES
@@ -171,11 +171,15 @@ store_refresh(struct store *s)
 {
 	sqlite3_stmt *st;
 
-	st = store_ask(s, "SELECT newest, oldest, generation FROM store", "");
+	st = store_ask(s,
+	    "SELECT newest, oldest, generation,"
+	    " (SELECT max(high) FROM restored) FROM store",
+	    "");
 	if (store_row(s, st)) {
 		s->newest = sqlite3_column_int64(st, 0);
 		s->oldest = sqlite3_column_int64(st, 1);
 		s->generation = sqlite3_column_int64(st, 2);
+		s->taken = sqlite3_column_int64(st, 3);
 	}
 	store_end(st);
 }

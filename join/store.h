@@ -30,6 +30,7 @@ struct store {
 	} types, sources; /* names that the outbox needs for every object */
 	int64_t object; /* last key given out in this transaction, 0 unknown */
 	int64_t newest, oldest, generation; /* read at each store_begin() */
+	int64_t taken; /* newer numbers up to here are not given out */
 };
 
 /* EXIT_DONE with *s, or the exit code; the reason was logged. */

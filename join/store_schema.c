@@ -14,6 +14,10 @@ const char store_schema[] =
     "CREATE TABLE store(id TEXT NOT NULL, newest INTEGER NOT NULL,"
     " oldest INTEGER NOT NULL, generation INTEGER NOT NULL,"
     " made TEXT NOT NULL);"
+    /* Numbers above low and up to high were given out before the database was
+     * restored, as a target showed that was ahead of it: they mean other
+     * changes and are not given out again. */
+    "CREATE TABLE restored(low INTEGER PRIMARY KEY, high INTEGER NOT NULL);"
     "CREATE TABLE source(pk INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE,"
     " run INTEGER NOT NULL DEFAULT 0, epoch INTEGER NOT NULL DEFAULT 0,"
     " instance TEXT);"

@@ -195,6 +195,14 @@ changes --after "$store:70" </dev/null
 is 'one that is there gets nothing' "$status:$changes" 0:
 run "$JOIN" --db "$db" --after "$store:71" </dev/null
 like 'one that is ahead is refused' "$status:$err" '^100:.*ahead'
+page User 1 '' "$(user extra)" | changes --after "$store:70"
+is 'what comes then has numbers that it never saw' \
+	"$(grep '"change"' <<<"$out" | jq -s 'map(.seq) | max')" 72
+run "$JOIN" --db "$db" --after "$store:71" </dev/null
+like 'so that it is refused when the log has passed it' "$status:$err" \
+	'^100:.*stands at 71, ahead .* restored'
+changes --after "$store:70" </dev/null
+is 'and one that was there is not' "$changes" "put User $S/extra"
 run "$JOIN" --db "$db" --after 0123456789abcdef:3 </dev/null
 like 'one of another store too' "$status:$err" '^100:.*another database'
 
