@@ -20,6 +20,13 @@ static const char html[] = "<html><head><title>Bad Gateway</title></head>"
 			   "<body>upstream</body></html>\n";
 
 void
+answer_ok(struct call *c)
+{
+	c->answer.status = 200;
+	c->answer.type = "application/json";
+}
+
+void
 answer_error(struct call *c, unsigned status, const char *code,
     const char *summary, const char *cause)
 {

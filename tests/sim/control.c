@@ -17,13 +17,6 @@
 #include "mutate.h"
 
 static void
-ok(struct call *c)
-{
-	c->answer.status = 200;
-	c->answer.type = "application/json";
-}
-
-static void
 refuse(struct call *c, const char *text)
 {
 	c->answer.status = 400;
@@ -79,7 +72,7 @@ get_stats(struct call *c)
 	const struct sim *sim = c->sim;
 	struct buf *b = &c->answer.body;
 
-	ok(c);
+	answer_ok(c);
 	buf_fmt(b,
 	    "{\"calls\":%" PRIu64 ",\"limited\":%" PRIu64
 	    ",\"concurrency429\":%" PRIu64
@@ -113,7 +106,7 @@ reset_stats(struct call *c)
 		k->calls = k->limited = 0;
 		k->peak = 0;
 	}
-	ok(c);
+	answer_ok(c);
 	buf_str(&c->answer.body, "{}\n");
 }
 
@@ -180,7 +173,7 @@ mutate(struct call *c)
 
 	if (doc == NULL)
 		return;
-	ok(c);
+	answer_ok(c);
 	yyjson_obj_foreach(yyjson_doc_get_root(doc), i, n, key,
 	    value) if (!set_mutation(&m, yyjson_get_str(key), value))
 	    refuse(c, "mutate takes numbers for change, create, "
@@ -222,7 +215,7 @@ set_faults(struct call *c)
 
 	if (doc == NULL)
 		return;
-	ok(c);
+	answer_ok(c);
 	sim->n_faults = 0;
 	if (!yyjson_is_arr(root) || yyjson_arr_size(root) > MAX_FAULTS)
 		refuse(c, "a fault plan is an array of at most 32 rules");
@@ -255,7 +248,7 @@ set_foreign(struct call *c)
 		b->foreign = get_int(root, "perMinute", 0);
 		b->foreign_same =
 		    yyjson_get_bool(yyjson_obj_get(root, "sameToken"));
-		ok(c);
+		answer_ok(c);
 		buf_str(&c->answer.body, "{}\n");
 	}
 	yyjson_doc_free(doc);
@@ -266,7 +259,7 @@ all_users(struct call *c)
 {
 	const struct org *org = &c->sim->org;
 
-	ok(c);
+	answer_ok(c);
 	for (size_t i = 0; i < org->n_users; i++) {
 		if (org->users[i].gone)
 			continue;
@@ -280,7 +273,7 @@ all_groups(struct call *c)
 {
 	const struct org *org = &c->sim->org;
 
-	ok(c);
+	answer_ok(c);
 	for (size_t i = 0; i < org->n_groups; i++) {
 		group_put(&org->groups[i], false, &c->answer.body);
 		buf_char(&c->answer.body, '\n');
@@ -292,7 +285,7 @@ all_members(struct call *c)
 {
 	const struct org *org = &c->sim->org;
 
-	ok(c);
+	answer_ok(c);
 	for (size_t i = 0; i < org->n_groups; i++) {
 		const struct group *g = &org->groups[i];
 

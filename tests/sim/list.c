@@ -315,8 +315,7 @@ list_page(struct call *c, const struct collection *set, const struct page *page)
 		    strcmp(set->id(org, start), id) == 0)
 			start++;
 	}
-	c->answer.status = 200;
-	c->answer.type = "application/json";
+	answer_ok(c);
 	if (page->sort_by != NULL)
 		walk_sorted(
 		    c, set, page, page->after != NULL ? id : NULL, cursor);

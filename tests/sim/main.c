@@ -37,7 +37,7 @@ sim_now(const struct sim *sim)
 	return clock_wall_ms() + sim->opt.skew_ms;
 }
 
-void
+static void
 sim_free(struct sim *sim)
 {
 	for (size_t i = 0; i < sim->opt.n_limits; i++)

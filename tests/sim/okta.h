@@ -7,11 +7,11 @@
  * okta_routes.c has the table, each handler fills c->answer.
  */
 
+#include "list.h"
 #include "sim.h"
 
 handler okta_users, okta_user, okta_me, okta_user_groups;
 handler okta_groups, okta_group, okta_members;
-handler okta_org, okta_well_known;
 
 /* Does the request ask to leave the credentials out of the rows? */
 bool okta_omits(const struct call *c, const char *what);
@@ -19,7 +19,11 @@ bool okta_omits(const struct call *c, const char *what);
 bool okta_shows_credentials(const struct call *c);
 /* 404 E0000007 about c->arg. */
 void okta_not_found(struct call *c, const char *kind);
-/* Refuses an expression; `parameter` is "filter" or "search". */
-void okta_bad_expr(struct call *c, const char *parameter, bool syntax);
+/*
+ * Reads filter or search of a listing by the table of its endpoint into page;
+ * false when it was refused (answered).
+ */
+bool okta_expr(struct call *c, const struct expr_table *filters,
+    const struct expr_table *searches, struct page *page);
 
 #endif

@@ -138,8 +138,7 @@ groups_by_q(struct call *c, const char *q, struct page *page)
 	struct buf *b = &c->answer.body;
 	size_t n = 0;
 
-	c->answer.status = 200;
-	c->answer.type = "application/json";
+	answer_ok(c);
 	buf_char(b, '[');
 	for (size_t i = 0; i < org->n_groups && n < page->limit; i++) {
 		struct item item = { .org = org, .i = i };
@@ -157,33 +156,6 @@ groups_by_q(struct call *c, const char *q, struct page *page)
 	buf_char(b, ']');
 }
 
-static bool
-groups_expr(struct call *c, struct page *page)
-{
-	const char *filter = call_query(c, "filter");
-	const char *search = call_query(c, "search");
-	enum expr_error error = EXPR_OK;
-
-	page->plain = filter == NULL && search == NULL;
-	page->search = search != NULL;
-	if (filter != NULL && search != NULL) {
-		answer_error(c, 400, "E0000033",
-		    "Invalid search criteria: search and filter exclude each "
-		    "other.",
-		    NULL);
-		return false;
-	}
-	if (filter != NULL)
-		page->expr = expr_parse(filter, &filter_table, &error);
-	if (search != NULL)
-		page->expr = expr_parse(search, &search_table, &error);
-	if (error == EXPR_OK)
-		return true;
-	okta_bad_expr(
-	    c, filter != NULL ? "filter" : "search", error == EXPR_SYNTAX);
-	return false;
-}
-
 void
 okta_groups(struct call *c)
 {
@@ -192,7 +164,7 @@ okta_groups(struct call *c)
 	const char *order = call_query(c, "sortOrder");
 
 	if (!list_limit(c, q != NULL ? 300 : 10000, 10000, &page.limit) ||
-	    !groups_expr(c, &page))
+	    !okta_expr(c, &filter_table, &search_table, &page))
 		return;
 	if (page.search)
 		page.sort_by = call_query(c, "sortBy");
@@ -213,8 +185,7 @@ okta_group(struct call *c)
 		okta_not_found(c, "UserGroup");
 		return;
 	}
-	c->answer.status = 200;
-	c->answer.type = "application/json";
+	answer_ok(c);
 	group_put(g, wants_stats(c), &c->answer.body);
 }
 
@@ -279,8 +250,7 @@ okta_members(struct call *c)
 			return;
 		at = members_behind(org, g, id);
 	}
-	c->answer.status = 200;
-	c->answer.type = "application/json";
+	answer_ok(c);
 	next = put_members(c, g, at, limit, prefix, cursor);
 	snprintf(first, sizeof(first), "%s%s", prefix, "00000000000000000000");
 	list_fault(c, first, &next, &empty, text);

@@ -10,6 +10,8 @@
 #include <stdio.h>
 #include <string.h>
 
+static handler get_org, get_well_known;
+
 const struct route okta_routes[] = {
 	{ "GET", "/api/v1/users", "/api/v1/users", okta_users, 0 },
 	{ "GET", "/api/v1/users/me", "/api/v1/users/me", okta_me, 0 },
@@ -20,8 +22,8 @@ const struct route okta_routes[] = {
 	{ "GET", "/api/v1/groups/{id}", "/api/v1/groups/{id}", okta_group, 0 },
 	{ "GET", "/api/v1/groups/{id}/users", "/api/v1/groups", okta_members,
 	    0 },
-	{ "GET", "/api/v1/org", "/api/v1", okta_org, 0 },
-	{ "GET", "/.well-known/okta-organization", NULL, okta_well_known,
+	{ "GET", "/api/v1/org", "/api/v1", get_org, 0 },
+	{ "GET", "/.well-known/okta-organization", NULL, get_well_known,
 	    ROUTE_OPEN },
 };
 const size_t okta_n_routes = sizeof(okta_routes) / sizeof(okta_routes[0]);
@@ -67,8 +69,8 @@ okta_not_found(struct call *c, const char *kind)
 	answer_error(c, 404, "E0000007", text, NULL);
 }
 
-void
-okta_bad_expr(struct call *c, const char *parameter, bool syntax)
+static void
+bad_expr(struct call *c, const char *parameter, bool syntax)
 {
 	if (syntax && strcmp(parameter, "filter") == 0)
 		answer_error(c, 400, "E0000053",
@@ -80,13 +82,39 @@ okta_bad_expr(struct call *c, const char *parameter, bool syntax)
 			     "not supported here.");
 }
 
-void
-okta_org(struct call *c)
+bool
+okta_expr(struct call *c, const struct expr_table *filters,
+    const struct expr_table *searches, struct page *page)
+{
+	const char *filter = call_query(c, "filter");
+	const char *search = call_query(c, "search");
+	enum expr_error error = EXPR_OK;
+
+	page->plain = filter == NULL && search == NULL;
+	page->search = search != NULL;
+	if (filter != NULL && search != NULL) {
+		answer_error(c, 400, "E0000033",
+		    "Invalid search criteria: search and filter exclude each "
+		    "other.",
+		    NULL);
+		return false;
+	}
+	if (filter != NULL)
+		page->expr = expr_parse(filter, filters, &error);
+	if (search != NULL)
+		page->expr = expr_parse(search, searches, &error);
+	if (error == EXPR_OK)
+		return true;
+	bad_expr(c, filter != NULL ? "filter" : "search", error == EXPR_SYNTAX);
+	return false;
+}
+
+static void
+get_org(struct call *c)
 {
 	struct buf *b = &c->answer.body;
 
-	c->answer.status = 200;
-	c->answer.type = "application/json";
+	answer_ok(c);
 	buf_fmt(b,
 	    "{\"id\":\"%s\",\"subdomain\":\"orgsim\","
 	    "\"companyName\":\"Orgsim Inc.\",\"status\":\"ACTIVE\","
@@ -101,11 +129,10 @@ okta_org(struct call *c)
 	    c->sim->org.id);
 }
 
-void
-okta_well_known(struct call *c)
+static void
+get_well_known(struct call *c)
 {
-	c->answer.status = 200;
-	c->answer.type = "application/json";
+	answer_ok(c);
 	buf_fmt(&c->answer.body,
 	    "{\"id\":\"%s\",\"cell\":\"sim1\",\"pipeline\":\"idx\","
 	    "\"_links\":{\"organization\":{\"href\":\"" ORG_HOST "\"}}}",

@@ -165,8 +165,7 @@ users_by_q(struct call *c, const char *q)
 
 	if (!list_limit(c, 10, 200, &limit))
 		return;
-	c->answer.status = 200;
-	c->answer.type = "application/json";
+	answer_ok(c);
 	buf_char(b, '[');
 	for (size_t i = 0; i < org->n_users && n < limit; i++) {
 		if (users_hidden(org, i, true) || !found_by_q(org, i, q))
@@ -176,34 +175,6 @@ users_by_q(struct call *c, const char *q)
 		users_put(c, i, b);
 	}
 	buf_char(b, ']');
-}
-
-/* The expression of a listing; false when it was refused. */
-static bool
-users_expr(struct call *c, struct page *page)
-{
-	const char *filter = call_query(c, "filter");
-	const char *search = call_query(c, "search");
-	enum expr_error error = EXPR_OK;
-
-	page->plain = filter == NULL && search == NULL;
-	page->search = search != NULL;
-	if (filter != NULL && search != NULL) {
-		answer_error(c, 400, "E0000033",
-		    "Invalid search criteria: search and filter exclude each "
-		    "other.",
-		    NULL);
-		return false;
-	}
-	if (filter != NULL)
-		page->expr = expr_parse(filter, &filter_table, &error);
-	if (search != NULL)
-		page->expr = expr_parse(search, &search_table, &error);
-	if (error == EXPR_OK)
-		return true;
-	okta_bad_expr(
-	    c, filter != NULL ? "filter" : "search", error == EXPR_SYNTAX);
-	return false;
 }
 
 void
@@ -218,7 +189,8 @@ okta_users(struct call *c)
 		users_by_q(c, q);
 		return;
 	}
-	if (!list_limit(c, 200, 200, &page.limit) || !users_expr(c, &page))
+	if (!list_limit(c, 200, 200, &page.limit) ||
+	    !okta_expr(c, &filter_table, &search_table, &page))
 		return;
 	if (page.search)
 		page.sort_by = call_query(c, "sortBy");
@@ -233,8 +205,7 @@ put_user(struct call *c, const struct user *u)
 	struct answer *a = &c->answer;
 	uint64_t h = 0;
 
-	a->status = 200;
-	a->type = "application/json";
+	answer_ok(c);
 	user_put_one(&c->sim->org, u, okta_shows_credentials(c),
 	    !okta_omits(c, "omitCredentialsLinks"), &a->body);
 	snprintf(a->etag, sizeof(a->etag), "W/\"");
@@ -293,8 +264,7 @@ okta_user_groups(struct call *c)
 	if (!list_limit(c, 200, 200, &limit) ||
 	    (after != NULL && !list_cursor(c, "", false, after, id)))
 		return;
-	c->answer.status = 200;
-	c->answer.type = "application/json";
+	answer_ok(c);
 	buf_char(b, '[');
 	for (size_t i = org_group_from(org, id); i < org->n_groups; i++) {
 		const struct group *g = &org->groups[i];

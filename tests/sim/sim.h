@@ -159,7 +159,6 @@ struct sim {
 
 /* The server's clock: milliseconds since the epoch. */
 int64_t sim_now(const struct sim *sim);
-void sim_free(struct sim *sim);
 
 /* server.c: HTTP. */
 struct MHD_Daemon *server_start(struct sim *sim, uint16_t port, uint16_t *got);
@@ -173,6 +172,7 @@ void delay_add(struct sim *sim, struct call *c, int64_t ms);
 int64_t delay_run(struct sim *sim);
 
 /* answer.c: handlers fill c->answer with these. */
+void answer_ok(struct call *c); /* 200, and the handler adds JSON */
 void answer_error(struct call *c, unsigned status, const char *code,
     const char *summary, const char *cause);
 /* The answer of an edge in front of the API, without its headers. */
