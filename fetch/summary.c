@@ -117,8 +117,8 @@ print_bucket(const struct budget_row *r)
 	    (long long)r->limited, (long long)r->concurrency,
 	    (double)r->waited_ms / 1000);
 	if (r->foreign > 0)
-		log_info("%lld request%s/min by others on %s",
-		    (long long)r->foreign, plural(r->foreign), r->name);
+		log_info("%lld requests/min by others on %s",
+		    (long long)r->foreign, r->name);
 }
 
 void

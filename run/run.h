@@ -57,6 +57,7 @@ struct run {
 	struct loop_timer *tick;
 	enum phase phase;
 	int code; /* exit code so far: the gravest */
+	int untold; /* the round that was given up has no summary yet */
 	int terminated; /* SIGTERM or SIGINT came */
 	int restarts;
 	int64_t every_ms, full_every_ms; /* 0: once */

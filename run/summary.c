@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "clock.h"
 #include "json.h"
@@ -72,7 +73,9 @@ ask_join(struct run *run, struct runs *runs)
 	struct buf out = { 0 };
 	const char *at, *end;
 
-	if (child_capture(argv, &out) == EXIT_DONE) {
+	/* A set that failed at once has no database. */
+	if (access(run->config.state, F_OK) == 0 &&
+	    child_capture(argv, &out) == EXIT_DONE) {
 		for (at = out.data; *at != '\0'; at = end + 1) {
 			end = strchrnul(at, '\n');
 			keep(run, runs, yyjson_read(at, (size_t)(end - at), 0));

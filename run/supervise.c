@@ -142,10 +142,8 @@ static void
 give_up(struct run *r, int code)
 {
 	graver(r, code);
-	if (r->phase == PHASE_ROUND)
-		end_round(r);
-	else
-		begin_stop(r);
+	r->untold = r->phase == PHASE_ROUND;
+	begin_stop(r);
 }
 
 /* A program ended by itself. */
@@ -247,6 +245,9 @@ supervise(struct run *r)
 			child_start(&r->children[i]);
 	begin_round(r);
 	loop_run(r->loop);
+	/* Join may not have had its database before. */
+	if (r->untold)
+		summary_print(r);
 	loop_free(r->loop);
 	return r->code;
 }
