@@ -3,7 +3,7 @@
 # A test runs from the root of the tree with $BUILD set, prints TAP, works in
 # its own folder $TMP, binds to loopback only and stops only what it started.
 # Functions: ok, is, like, unlike, run, start, stop, wait_for, org,
-# source_file, done_testing.
+# source_file, pipeline, done_testing.
 # shellcheck shell=bash
 set -uo pipefail
 
@@ -137,7 +137,10 @@ org() {
 	rm -f "$TMP/$name.port"
 	start "$name" "$BUILD/orgsim" --port 0 --port-file "$TMP/$name.port" \
 		--token "$TOKEN" "$@"
-	wait_for test -s "$TMP/$name.port" || echo "Bail out! no orgsim"
+	wait_for test -s "$TMP/$name.port" || {
+		echo 'Bail out! no orgsim'
+		exit 1
+	}
 	url=http://127.0.0.1:$(cat "$TMP/$name.port")
 }
 
