@@ -113,7 +113,7 @@ clock_parse_rfc3339(const char *s, size_t len, int64_t *wall_ms)
 	tm.tm_min = digits(text + 14, 2);
 	tm.tm_sec = digits(text + 17, 2);
 	if (text[4] != '-' || text[7] != '-' ||
-	    strchr("Tt", text[10]) == NULL || text[13] != ':' ||
+	    (text[10] != 'T' && text[10] != 't') || text[13] != ':' ||
 	    text[16] != ':' || tm.tm_year < -1900 || tm.tm_mon < 0 ||
 	    tm.tm_mon > 11 || tm.tm_mday < 1 || tm.tm_mday > 31 ||
 	    tm.tm_hour < 0 || tm.tm_hour > 23 || tm.tm_min < 0 ||

@@ -19,6 +19,7 @@
 
 #include "clock.h"
 #include "json.h"
+#include "log.h"
 
 static void
 message_reads_what_was_written(void **state)
@@ -152,6 +153,30 @@ dates_cross_both_ways(void **state)
 	assert_int_equal(clock_parse_http("yesterday", &http), -1);
 	assert_int_equal(
 	    clock_parse_rfc3339("2026-13-22T08:15:30Z", 20, &ms), -1);
+	assert_int_equal(clock_parse_rfc3339("2026-04-22\0"
+					     "08:15:30Z",
+			     20, &ms),
+	    -1);
+}
+
+static void
+a_log_line_is_one_line_and_plain(void **state)
+{
+	char text[128] = "";
+	int p[2], kept = dup(STDERR_FILENO);
+
+	(void)state;
+	assert_int_equal(pipe(p), 0);
+	assert_int_equal(dup2(p[1], STDERR_FILENO), STDERR_FILENO);
+	log_error("Ann\n\x1b[2J\r\x7f\xc3\xa9");
+	log_error_lines("one\n\ntwo");
+	assert_int_equal(dup2(kept, STDERR_FILENO), STDERR_FILENO);
+	close(p[1]);
+	assert_true(read(p[0], text, sizeof(text) - 1) > 0);
+	assert_string_equal(text, "idmesh: error: Ann  [2J  \xc3\xa9\n"
+				  "idmesh: error: one\nidmesh: error: two\n");
+	close(p[0]);
+	close(kept);
 }
 
 static void
@@ -186,6 +211,7 @@ main(void)
 		cmocka_unit_test(message_ignores_unknown_keys_and_null),
 		cmocka_unit_test(lines_come_whole_or_not_at_all),
 		cmocka_unit_test(dates_cross_both_ways),
+		cmocka_unit_test(a_log_line_is_one_line_and_plain),
 		cmocka_unit_test(json_text_is_escaped),
 		cmocka_unit_test(nearest_name_is_near),
 	};
