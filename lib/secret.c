@@ -269,13 +269,14 @@ try_environment(const char *name, int wipe, struct secret **s,
 static struct secret *
 find(const char *ref, int wipe, struct buf *place, struct why *why)
 {
-	const char *name = ref + strlen(SCHEME);
+	const char *name;
 	struct secret *s = NULL;
 	char *env;
 	int r;
 
 	if (secret_name_valid(ref, why) != 0)
 		return NULL;
+	name = ref + strlen(SCHEME);
 	r = try_credential(name, &s, place, why);
 	if (r == 0)
 		r = try_file(secrets_dir(), name, 0, &s, place, why);
