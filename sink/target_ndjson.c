@@ -178,8 +178,10 @@ open_file(struct file *f, struct why *why)
 {
 	f->fd = open(f->place, O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC, 0640);
 	if (f->fd < 0) {
+		int error = errno;
+
 		failed(f, "open", why);
-		return errno == ENOENT || errno == ENOTDIR || errno == EISDIR
+		return error == ENOENT || error == ENOTDIR || error == EISDIR
 			   ? EXIT_USAGE
 			   : EXIT_TEMPORARY;
 	}
