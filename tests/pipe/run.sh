@@ -50,10 +50,6 @@ env -u IDMESH_SECRET_OKTA_CONTOSO_APITOKEN "$IDMESH" run "$TMP/run.json" \
 is 'a missing secret is a configuration error' $? 100
 like 'and it says where it was looked for' "$(cat "$TMP/err")" \
 	'IDMESH_SECRET_OKTA_CONTOSO_APITOKEN'
-config '.state = "never.db" | .sinks = ["ndjson:never"]'
-env -u IDMESH_SECRET_OKTA_CONTOSO_APITOKEN "$IDMESH" run "$TMP/run.json" \
-	2>"$TMP/err"
-unlike 'and join is not blamed for it' "$(cat "$TMP/err")" 'idmesh-join: error'
 
 # --- what is left out shows in the exit code -----------------------------------
 mkdir "$TMP/odd-rules"
