@@ -237,6 +237,8 @@ take_hello(struct service *v, const struct msg *m, const struct bus_peer *from)
 		v->sink->run = 0;
 		if (sink_welcome(v->sink, m->source, m->seq, &why) !=
 		    EXIT_DONE) {
+			/* A restored join must know where this one stands. */
+			send_state(v, m->source);
 			refuse(v, m, from, &why);
 			return;
 		}

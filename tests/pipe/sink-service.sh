@@ -126,6 +126,8 @@ is 'the next rebuild leaves nothing of it' "$("$sink" cursor "sqlite:$db") $(ids
 
 greet b four 12 st fenced
 ok 'a store that went back is fenced' hears b '.kind == "fenced"'
+is 'and hears where the sink stands' \
+	"$(heard b '.kind == "state"' | jq -r .cursor)" st:20
 wait_for sh -c "! kill -0 $pid"
 wait "$pid"
 is 'and the sink ends with 100' $? 100
