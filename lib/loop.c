@@ -264,7 +264,6 @@ loop_once(struct loop *l, int64_t wait_ms)
 void
 loop_run(struct loop *l)
 {
-	l->stopped = 0;
 	while (!l->stopped)
 		loop_once(l, -1);
 }

@@ -43,7 +43,7 @@ void loop_timer_remove(struct loop *l, struct loop_timer *t);
  */
 void loop_signals(struct loop *l, void (*fn)(void *arg, int signal), void *arg);
 
-/* Until loop_stop(). */
+/* Until loop_stop(), which counts before it, too. */
 void loop_run(struct loop *l);
 /* One round, at most wait_ms (-1 for ever). */
 void loop_once(struct loop *l, int64_t wait_ms);
