@@ -109,7 +109,7 @@ read_job(struct dispatcher *d)
 		return NULL;
 	d->ended = 1;
 	/* What was whole is finished first. */
-	d->input_code = pipe_input_ended((int)result, errno);
+	d->input_code = pipe_input_ended(result, errno);
 	return NULL;
 }
 

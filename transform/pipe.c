@@ -9,13 +9,12 @@
 #include "transform.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <string.h>
 #include <unistd.h>
 
-#include "lines.h"
-
 enum exit_code
-pipe_input_ended(int result, int error)
+pipe_input_ended(enum lines_result result, int error)
 {
 	switch (result) {
 	case LINES_END:
@@ -29,7 +28,9 @@ pipe_input_ended(int result, int error)
 		log_error(
 		    "a line on stdin is over the limit of %zu bytes", MSG_MAX);
 		break;
-	default:
+	case LINES_ONE:
+	case LINES_WAIT:
+	case LINES_ERROR:
 		log_error("cannot read stdin: %s", strerror(error));
 		break;
 	}
@@ -87,6 +88,7 @@ pipe_run(struct mapper *m)
 	struct lines *in = lines_new(STDIN_FILENO);
 	struct buf out = { 0 };
 	enum exit_code code = EXIT_DONE;
+	struct pollfd ready = { .fd = STDIN_FILENO, .events = POLLIN };
 	enum lines_result result;
 	size_t len;
 	char *line;
@@ -95,8 +97,13 @@ pipe_run(struct mapper *m)
 	lines_widen(STDOUT_FILENO);
 	for (;;) {
 		result = lines_next(in, &line, &len);
+		if (result == LINES_WAIT) {
+			/* Somebody has made stdin non-blocking. */
+			(void)poll(&ready, 1, -1);
+			continue;
+		}
 		if (result != LINES_ONE) {
-			code = pipe_input_ended((int)result, errno);
+			code = pipe_input_ended(result, errno);
 			break;
 		}
 		reload_if_asked(m);

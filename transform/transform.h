@@ -17,6 +17,7 @@
 
 #include "buf.h"
 #include "filter.h"
+#include "lines.h"
 #include "log.h"
 #include "msg.h"
 #include "opt.h"
@@ -119,8 +120,8 @@ void reload_if_asked(struct mapper *m);
 
 /* pipe.c: stdin to stdout in this process. */
 enum exit_code pipe_run(struct mapper *m);
-/* What is wrong with stdin, in words; 0 when it just ended. */
-enum exit_code pipe_input_ended(int result, int error);
+/* Says what is wrong with stdin; EXIT_DONE when it just ended. */
+enum exit_code pipe_input_ended(enum lines_result result, int error);
 enum exit_code pipe_output_failed(int error);
 
 /* dispatch.c: stdin to stdout through n children. */

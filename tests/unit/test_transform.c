@@ -387,6 +387,44 @@ dispatch(const struct buf *in, size_t n, int out)
 	return WEXITSTATUS(status);
 }
 
+/* Another process may have set it on the pipe that both have. */
+static void
+a_stdin_that_does_not_wait_is_waited_for(void **state)
+{
+	struct buf in = { 0 };
+	int out = memory_file(NULL), p[2], status = 0;
+	pid_t pid;
+
+	(void)state;
+	page_text(&in, "User", 1, "put put");
+	buf_char(&in, '\n');
+	assert_int_equal(pipe2(p, O_NONBLOCK | O_CLOEXEC), 0);
+	pid = fork();
+	assert_true(pid >= 0);
+	if (pid == 0) {
+		struct mapper m;
+
+		if (dup2(p[0], STDIN_FILENO) < 0 ||
+		    dup2(out, STDOUT_FILENO) < 0)
+			_exit(99);
+		close(p[1]);
+		(void)mapper_open(&m, "x");
+		_exit((int)pipe_run(&m));
+	}
+	close(p[0]);
+	assert_int_equal(lines_write(p[1], in.data, 20), 0);
+	/* It has ended by then, or it waits. */
+	assert_int_equal(poll(NULL, 0, 50), 0);
+	assert_int_equal(lines_write(p[1], in.data + 20, in.len - 20), 0);
+	close(p[1]);
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_true(WIFEXITED(status));
+	assert_int_equal(WEXITSTATUS(status), EXIT_DONE);
+	assert_true(lseek(out, 0, SEEK_END) > 0);
+	close(out);
+	buf_free(&in);
+}
+
 static void
 pages_come_back_once_though_processes_die(void **state)
 {
@@ -447,6 +485,7 @@ main(void)
 		cmocka_unit_test(isolation_keeps_a_long_id),
 		cmocka_unit_test(a_header_that_is_too_large_is_no_page),
 		cmocka_unit_test(filters_are_parsed_once),
+		cmocka_unit_test(a_stdin_that_does_not_wait_is_waited_for),
 		cmocka_unit_test(pages_come_back_once_though_processes_die),
 		cmocka_unit_test(a_page_that_always_kills_ends_it),
 	};
