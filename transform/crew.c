@@ -21,6 +21,7 @@
 #include "mem.h"
 
 #define SOCKET_BYTES (1 << 20)
+#define DEATHS_MAX 3 /* of one page, then it is isolated */
 /* Deaths without an answer in between: more than any one page explains. */
 #define BARREN_MAX 16
 
@@ -127,7 +128,7 @@ blame(struct job *job, int status)
 
 	job->deaths++;
 	name_job(job, &name);
-	if (job->deaths == TRANSFORM_DEATHS) {
+	if (job->deaths == DEATHS_MAX) {
 		job->isolate = 1;
 		buf_reserve(&job->line, 1);
 		memmove(job->line.data + 1, job->line.data, job->line.len);

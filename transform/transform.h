@@ -28,7 +28,6 @@
 #define TRANSFORM_REASONS 32 /* distinct rejections that are logged */
 #define TRANSFORM_CHILDREN 64
 #define TRANSFORM_CREDIT 2 /* pages that one process is given at a time */
-#define TRANSFORM_DEATHS 3 /* of one page, then it is isolated */
 
 /* A filter of a page header, parsed once. */
 struct known_filter {
