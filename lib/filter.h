@@ -5,9 +5,9 @@
  * filter.h - Okta's filter and search expressions: parse, route, evaluate.
  *
  * layer 1.  fetch parses UserSearchFilter and the rules' scope to know which
- * query parameter takes them; transform and join evaluate the same expression
- * on the raw record, which is the truth about scope.  Pure: no I/O.
- * Source of the grammar: okta-api 2.4; of the routing: okta-api 2.1, 2.2.
+ * query parameter takes them; transform evaluates the same expression on the
+ * raw record, which is the truth about scope.  Pure: no I/O.
+ * Grammar and routing: config(5), SELECTING USERS.
  */
 
 #include <stddef.h>
@@ -58,7 +58,7 @@ struct filter *filter_and(const struct filter *a, const struct filter *b,
 /*
  * Does the raw API record satisfy f under the semantics of `route`?
  * 1 or 0.  Missing and null never match, arrays match by any element, dates
- * compare as instants (okta-api 2.4).
+ * compare as instants.
  */
 int filter_match(
     const struct filter *f, enum filter_route route, yyjson_val *record);

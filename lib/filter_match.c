@@ -1,9 +1,9 @@
 /*
  * filter_match.c - does a raw API record satisfy an expression?
  *
- * transform asks for every record and join for every re-evaluation: this
- * answer, not the server's, is the truth about scope.  Semantics: okta-api
- * 2.4 and, for case, 2.1.  Pure; the record is only read.
+ * rules_scope.c asks for every record that transform maps: this answer, not
+ * the server's, is the truth about scope.  Semantics: config(5), SELECTING
+ * USERS.  Pure; the record is only read.
  */
 
 #include "filter_private.h"
