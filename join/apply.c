@@ -15,6 +15,7 @@
 
 #include "json.h"
 #include "json_copy.h"
+#include "leave.h"
 #include "log.h"
 
 struct page {

@@ -14,6 +14,7 @@
 
 #include "clock.h"
 #include "json.h"
+#include "leave.h"
 #include "log.h"
 
 #define LEAVE_CHUNK 512

@@ -13,6 +13,7 @@
 
 #include "clock.h"
 #include "json.h"
+#include "leave.h"
 #include "log.h"
 
 #define DAY_MS ((int64_t)24 * 3600 * 1000)

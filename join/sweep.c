@@ -16,6 +16,7 @@
 
 #include "clock.h"
 #include "json.h"
+#include "leave.h"
 #include "log.h"
 #include "mem.h"
 
