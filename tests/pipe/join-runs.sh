@@ -247,6 +247,14 @@ wait "$(cat "$TMP/holder.pid")"
 	end User 2
 } >"$TMP/in"
 ok 'stdout may be closed' bash -c '"$1" --db "$2" <"$3" >&-' _ "$JOIN" "$db" "$TMP/in"
-bash -c '"$1" --db "$2" --after - <"$3" | :; exit "${PIPESTATUS[0]}"' _ "$JOIN" "$db" "$TMP/in" 2>"$TMP/err"
+mkfifo "$TMP/closed"
+{
+	read -r _ <"$TMP/closed"
+	exec "$JOIN" --db "$db" --after - <"$TMP/in" 2>"$TMP/err"
+} | {
+	exec <&-
+	echo now >"$TMP/closed"
+}
+(exit "${PIPESTATUS[0]}")
 like 'a reader that is gone' "$?:$(cat "$TMP/err")" '^111:.*next stage is gone'
 done_testing
