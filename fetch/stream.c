@@ -65,12 +65,12 @@ stream_restarted(struct stream *s)
 }
 
 void
-stream_state(const struct stream *s, struct buf *b)
+stream_state(const struct stream *s, int64_t n, struct buf *b)
 {
 	buf_str(b, "{\"start\":");
 	buf_json_str(b, s->start);
-	buf_fmt(b, ",\"n\":%lld,\"restarts\":%lld,\"first\":%lld",
-	    (long long)s->n, (long long)s->restarts, (long long)s->first);
+	buf_fmt(b, ",\"n\":%lld,\"restarts\":%lld,\"first\":%lld", (long long)n,
+	    (long long)s->restarts, (long long)s->first);
 }
 
 /* What the parts of one page share. */

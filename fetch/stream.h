@@ -75,8 +75,9 @@ void streams_pump(struct fetch *f);
 void stream_clock(struct stream *s, const struct http_answer *a);
 /* Numbers the page and hands it on. */
 void stream_page(struct stream *s, const struct page *p);
-/* Opens a state object with what every stream remembers; add and close it. */
-void stream_state(const struct stream *s, struct buf *b);
+/* Opens a state object with what every stream remembers, n records so far
+ * among it; add and close it. */
+void stream_state(const struct stream *s, int64_t n, struct buf *b);
 void stream_restarted(struct stream *s);
 void stream_warn(struct stream *s, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));

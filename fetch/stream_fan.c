@@ -232,10 +232,15 @@ put_state(const struct fan *f, const struct branch *done, struct buf *b)
 {
 	const char *group = f->begun > 0 ? f->parents[f->begun - 1].id : "";
 	const char *comma = "";
+	int64_t n = f->stream->n;
 
+	/* A pending group begins again, and its records count then. */
+	for (const struct branch *p = f->branches; p != NULL; p = p->next)
+		if (p != done)
+			n -= p->listed + (p->before > 0 ? p->before : 0);
 	if (f->floor != NULL && strcmp(group, f->floor) < 0)
 		group = f->floor;
-	stream_state(f->stream, b);
+	stream_state(f->stream, n, b);
 	buf_str(b, ",\"group\":");
 	buf_json_str(b, group);
 	buf_str(b, ",\"pending\":[");

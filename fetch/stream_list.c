@@ -159,7 +159,7 @@ put_state(const struct walk *w, const char *next, struct buf *b)
 	const char *scope = scope_text(w->stream);
 	size_t at = next == NULL ? w->at + 1 : w->at;
 
-	stream_state(w->stream, b);
+	stream_state(w->stream, w->stream->n, b);
 	buf_str(b, ",\"pass\":");
 	buf_json_str(b, at < w->n_passes ? w->passes[at].name : PASS_DONE);
 	if (next != NULL) {
