@@ -21,7 +21,7 @@
 #include "sink.h"
 
 #define APPLICATION_ID 0x69646d73 /* "idms" */
-#define USER_VERSION 1
+#define USER_VERSION 2
 #define BUSY_MS 5000
 
 /*
@@ -45,7 +45,7 @@ static const char create[] =
     "generation INTEGER NOT NULL);"
     "INSERT INTO idmesh_cursor VALUES(1, NULL, NULL, 1);"
     "PRAGMA application_id=1768189299;"
-    "PRAGMA user_version=1;"
+    "PRAGMA user_version=2;"
     "COMMIT;";
 
 /*

@@ -67,7 +67,7 @@ is 'but not on what the schema lacks' \
 	"$(sql "SELECT count(*) FROM sqlite_master WHERE name = 'mesh_User_email'")" 0
 is 'it is our database and durable' \
 	"$(sql 'PRAGMA application_id; PRAGMA user_version; PRAGMA journal_mode')" \
-	"$(printf '1768189299\n1\nwal')"
+	"$(printf '1768189299\n2\nwal')"
 
 run "$sink" "sqlite:$db" <"$TMP/first"
 is 'the same log again changes nothing' "$status $(cursor)" '0 st:3'
