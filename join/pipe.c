@@ -329,6 +329,7 @@ read_error(enum lines_result result)
 static int
 read_all(struct pipe *p)
 {
+	struct pollfd in = { .fd = STDIN_FILENO, .events = POLLIN };
 	enum lines_result result = LINES_ONE;
 	int rc = EXIT_DONE, left;
 
@@ -339,6 +340,11 @@ read_all(struct pipe *p)
 		result = lines_next(p->in, &line, &len);
 		if (hangup)
 			rc = reload(p);
+		if (result == LINES_WAIT) {
+			/* Another process made the pipe non-blocking. */
+			(void)poll(&in, 1, -1);
+			continue;
+		}
 		if (result != LINES_ONE || rc != EXIT_DONE)
 			break;
 		rc = take_line(p, line, len);

@@ -167,4 +167,15 @@ many=$(for i in $(seq 101); do printf ',{"index":%d,"id":"b%d","code":"E","messa
 } | changes
 like 'too many rejects stop the run' "$status:$err" '^100:.*101 of 103 records were rejected'
 is 'nothing was swept' "$(count)" 2
+
+# O_NONBLOCK belongs to the pipe: who had it before join may have set it.
+message=$(n=1 page User 1 '' "$(user u9)"; end User 2)
+{
+	printf %s "${message:0:40}"
+	read -rt 0.3 <> <(:) || :
+	printf '%s\n' "${message:40}"
+} | perl -MFcntl -e 'fcntl(STDIN, F_SETFL, O_NONBLOCK); exec @ARGV' \
+	"$JOIN" --db "$TMP/slow.db" >/dev/null 2>&1
+is 'a stdin that does not wait is waited for' "$? $("$JOIN" dump \
+	--db "$TMP/slow.db" | wc -l)" '0 1'
 done_testing
