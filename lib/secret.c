@@ -303,6 +303,31 @@ secret_resolve(const char *ref, struct why *why)
 	return s;
 }
 
+struct secret *
+secret_read(const char *path, struct why *why)
+{
+	const char *credentials = getenv("CREDENTIALS_DIRECTORY");
+	const char *slash = strrchr(path, '/');
+	const char *name = slash != NULL ? slash + 1 : path;
+	char *dir = slash == NULL   ? xstrdup(".")
+		    : slash == path ? xstrdup("/")
+				    : xstrndup(path, (size_t)(slash - path));
+	struct secret *s = NULL;
+	int fd, r;
+
+	r = secret_file_open(dir, name,
+	    credentials != NULL && strcmp(credentials, dir) == 0, &fd, why);
+	if (r == 0)
+		why_set(
+		    why, SECRET_CODE, NULL, "%s: there is no such file", path);
+	if (r == 1) {
+		s = from_fd(fd, path, why);
+		close(fd);
+	}
+	free(dir);
+	return s;
+}
+
 int
 secret_which(const char *ref, struct buf *out, struct why *why)
 {

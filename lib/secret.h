@@ -37,6 +37,12 @@ int secret_name_valid(const char *ref, struct why *why);
 /* NULL with why filled when no place has it or one cannot be trusted. */
 struct secret *secret_resolve(const char *ref, struct why *why);
 
+/*
+ * The value in a file of its own, which is judged as one of the secrets
+ * folder is; NULL with why filled.
+ */
+struct secret *secret_read(const char *path, struct why *why);
+
 /* NUL-terminated, printable, without spaces; borrowed from s. */
 const char *secret_value(const struct secret *s);
 size_t secret_len(const struct secret *s);
