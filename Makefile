@@ -36,6 +36,7 @@ LIB := $(BUILD)/lib.a
 PROGRAMS := $(STAGES:%=$(BUILD)/idmesh-%) $(BUILD)/idmesh
 UNIT := $(patsubst tests/unit/%.c,$(BUILD)/unit/%,$(wildcard tests/unit/test_*.c))
 TOOLS := $(patsubst tests/tools/%.c,$(BUILD)/tools/%,$(wildcard tests/tools/*.c))
+SHIM := $(BUILD)/steps.so
 FUZZ := $(patsubst tests/fuzz/%.c,$(BUILD)/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
 # fetch/fetch.1 is installed as idmesh-fetch.1, lib/config.5 as it is.
 MAN := $(wildcard */*.1 */*.5 */*.7)
@@ -46,8 +47,7 @@ man_path = $(PREFIX)/share/man/man$(subst .,,$(suffix $1))/$(if \
 	install uninstall dist clean help programs tests
 .DEFAULT_GOAL := all
 
-# `make test` and `make demo` work on a bare machine: what is missing is
-# installed first, then make starts over and sees the packages.
+# What a bare machine lacks is installed first; then make starts over.
 all test quick asan fuzz bench crash demo: deps
 deps:
 	@scripts/deps $(firstword $(filter bench fuzz,$(MAKECMDGOALS)))
@@ -55,7 +55,7 @@ deps:
 all:
 	@$(MAKE) --no-print-directory programs
 programs: $(PROGRAMS) $(BUILD)/orgsim
-tests: programs $(UNIT) $(TOOLS)
+tests: programs $(UNIT) $(TOOLS) $(SHIM)
 
 $(BUILD)/lib.a: $(call obj,lib)
 	@rm -f $@
@@ -67,10 +67,8 @@ $(BUILD)/idmesh-$1: $(call obj,$1) $(LIB)
 		$$(call pkgl,$$(PKGS_$1))
 endef
 $(foreach s,$(STAGES),$(eval $(call stage,$s)))
-
 $(BUILD)/idmesh: scripts/idmesh
-	@mkdir -p $(@D)
-	install -m 755 $< $@
+	install -D -m 755 $< $@
 $(BUILD)/orgsim: $(call obj,tests/sim) $(LIB)
 	$(CC) $(SANFLAGS) $(LDFLAGS) -Wl,--as-needed -o $@ $^ $(call pkgl,$(PKGS_sim))
 $(BUILD)/unit/%: tests/unit/%.c $(LIB)
@@ -81,6 +79,8 @@ $(BUILD)/tools/%: tests/tools/%.c $(LIB)
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS) -I. $(CFLAGS_ALL) $(LDFLAGS) -Wl,--as-needed -o $@ $< \
 		$(LIB) $(call pkgl,$(PKGS))
+$(SHIM): tests/shim/steps.c | $(LIB)
+	$(CC) -std=c11 -D_GNU_SOURCE -O1 -g $(WARN) -fPIC -shared -o $@ $< -ldl
 $(BUILD)/fuzz/%: tests/fuzz/%.c $(LIB)
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS) -I. $(CFLAGS_ALL) -fsanitize=fuzzer $(LDFLAGS) \
