@@ -496,19 +496,18 @@ open_reader(struct config_reader *r)
 }
 
 int
-config_read(
-    const char *path, const struct option *table, void *out, struct buf *errors)
+config_read_any(const char *path, config_choose *choose, void *out,
+    const struct option **table, struct buf *errors)
 {
-	struct config_reader r = {
-		.path = path, .root = table, .errors = errors
-	};
+	struct config_reader r = { .path = path, .errors = errors };
 	yyjson_val *root;
 	int opened = open_reader(&r) == 0;
 
-	preset(table, out);
 	root = yyjson_doc_get_root(r.doc);
+	*table = r.root = choose(root);
+	preset(*table, out);
 	if (opened && yyjson_is_obj(root)) {
-		read_object(&r, root, NULL, table, NULL, out);
+		read_object(&r, root, NULL, *table, NULL, out);
 	} else if (opened) {
 		buf_fmt(fault(&r, NULL),
 		    "the file holds %s and must hold an "

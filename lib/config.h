@@ -20,11 +20,12 @@
 /* What one source is; strings are owned, never NULL unless said. */
 struct config_source {
 	char *path; /* of the file, as given */
-	char *connector; /* "okta" */
+	char *connector; /* "okta" or "entra" */
 	char *name; /* "contoso"; with the connector the source's name */
+	char *tenant; /* sources of one text share limits and one fetch */
 
 	/* ConfigJson */
-	char *org_domain; /* "contoso.okta.com" */
+	char *org_domain; /* "contoso.okta.com"; NULL of entra */
 	char *base_url; /* "https://contoso.okta.com", no / at the end */
 	char *user_search_filter; /* parses as a filter of users; or NULL */
 	char *external_id_attribute; /* "id" or "login" */
@@ -33,10 +34,20 @@ struct config_source {
 	double rate_limit_share; /* (0, 1] */
 	int rate_limit_reserve; /* requests of each window left untouched */
 	int max_in_flight; /* 1..300 */
+	/* of entra, NULL or 0 of okta: */
+	char *tenant_id; /* a GUID or a domain */
+	char *cloud; /* "global", "usgov", "dod", "china" */
+	char *authority_url; /* where tokens come from, no / at the end */
+	char *token_scope; /* "https://graph.microsoft.com/.default" */
+	int resource_units; /* of the tenant, each 10 s */
 
-	/* AuthJson */
-	char *auth_mode; /* "ApiKey" */
-	char *api_key; /* a reference, see secret.h; never a value */
+	/* AuthJson; what is a reference (secret.h) is never a value */
+	char *auth_mode; /* "ApiKey", "ClientSecret" or "Certificate" */
+	char *api_key; /* a reference; NULL of entra */
+	char *client_id;
+	char *client_secret; /* a reference, of ClientSecret */
+	char *certificate, *private_key; /* references, of Certificate */
+	char *algorithm; /* of the assertion: "PS256" or "RS256" */
 };
 
 /*

@@ -52,12 +52,16 @@ struct config_reader {
 	size_t faults;
 };
 
+/* The table for a file; the root is NULL when it could not be read. */
+typedef const struct option *config_choose(yyjson_val *root);
+
 /*
- * Fills *out by the table.  0, or -1 with at least one line in errors and
- * *out filled in part: the caller frees it in both cases.
+ * Fills *out by the table that is chosen, which *table then is.  0, or -1
+ * with at least one line in errors and *out filled in part: the caller frees
+ * it in both cases.
  */
-int config_read(const char *path, const struct option *table, void *out,
-    struct buf *errors);
+int config_read_any(const char *path, config_choose *choose, void *out,
+    const struct option **table, struct buf *errors);
 
 /* Frees every field of the table and empties it. */
 void config_clear(const struct option *table, void *out);
@@ -65,5 +69,14 @@ void config_clear(const struct option *table, void *out);
 /* For checks: is the value one of n names? */
 int config_choice(
     const char *value, const char *const *names, size_t n, struct why *why);
+
+/* config_source.c: judges that more than one connector needs. */
+int config_check_connector(const char *value, struct why *why);
+int config_check_name(const char *value, struct why *why);
+int config_check_base_url(const char *value, struct why *why);
+
+/* config_entra.c: the table for the AuthJson.Mode, and what follows from it. */
+const struct option *config_entra(yyjson_val *root);
+void config_entra_complete(struct config_source *c);
 
 #endif

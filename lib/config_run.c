@@ -95,11 +95,20 @@ relocate(char **text, size_t kind, const char *file)
 	*text = moved;
 }
 
+static const struct option *
+run_table(yyjson_val *root)
+{
+	(void)root;
+	return run;
+}
+
 int
 config_run_read(const char *path, struct config_run *out, struct buf *errors)
 {
+	const struct option *table;
+
 	*out = (struct config_run){ 0 };
-	if (config_read(path, run, out, errors) != 0) {
+	if (config_read_any(path, run_table, out, &table, errors) != 0) {
 		config_clear(run, out);
 		return -1;
 	}

@@ -13,6 +13,7 @@
 
 #include "config_private.h"
 #include "filter.h"
+#include "json.h"
 #include "mem.h"
 #include "secret.h"
 
@@ -21,16 +22,16 @@
 #define AT(member) offsetof(struct config_source, member)
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
 
-static int
-check_connector(const char *value, struct why *why)
+int
+config_check_connector(const char *value, struct why *why)
 {
-	static const char *const names[] = { "okta" };
+	static const char *const names[] = { "okta", "entra" };
 
 	return config_choice(value, names, COUNT(names), why);
 }
 
-static int
-check_name(const char *value, struct why *why)
+int
+config_check_name(const char *value, struct why *why)
 {
 	static const char first[] = "abcdefghijklmnopqrstuvwxyz0123456789";
 	size_t len = strlen(value);
@@ -132,8 +133,8 @@ is_port(const char *s)
 	return *s == '\0' || strcmp(s, "/") == 0;
 }
 
-static int
-check_base_url(const char *value, struct why *why)
+int
+config_check_base_url(const char *value, struct why *why)
 {
 	int plain = strncasecmp(value, "http://", 7) == 0;
 	const char *host = value + (plain ? 7 : 8);
@@ -195,7 +196,7 @@ static const struct option config_json[] = {
 	    .kind = OPTION_TEXT,
 	    .offset = AT(base_url),
 	    .initial = "null",
-	    .check = check_base_url,
+	    .check = config_check_base_url,
 	    .form = "\"BaseUrl\": \"http://127.0.0.1:8080\"" },
 	{ .name = "UserSearchFilter",
 	    .kind = OPTION_TEXT,
@@ -274,12 +275,12 @@ static const struct option source[] = {
 	{ .name = "connector",
 	    .kind = OPTION_TEXT,
 	    .offset = AT(connector),
-	    .check = check_connector,
+	    .check = config_check_connector,
 	    .form = "\"connector\": \"okta\"" },
 	{ .name = "name",
 	    .kind = OPTION_TEXT,
 	    .offset = AT(name),
-	    .check = check_name,
+	    .check = config_check_name,
 	    .form = "\"name\": \"contoso\"" },
 	{ .name = "ConfigJson",
 	    .kind = OPTION_OBJECT,
@@ -293,30 +294,64 @@ static const struct option source[] = {
 	{ .name = NULL },
 };
 
+static const struct option *
+source_table(yyjson_val *root)
+{
+	const char *connector = json_text(root, "connector");
+
+	if (connector != NULL && strcmp(connector, "entra") == 0)
+		return config_entra(root);
+	return source;
+}
+
+static void
+cut_slash(char *url)
+{
+	size_t len = strlen(url);
+
+	if (url[len - 1] == '/')
+		url[len - 1] = '\0';
+}
+
+static void
+okta_complete(struct config_source *c)
+{
+	if (c->base_url == NULL)
+		c->base_url = xasprintf("https://%s", c->org_domain);
+	cut_slash(c->base_url);
+	c->tenant = xstrdup(c->base_url);
+}
+
 int
 config_source_read(
     const char *path, struct config_source *out, struct buf *errors)
 {
-	size_t len;
+	const struct option *table;
 
 	*out = (struct config_source){ 0 };
-	if (config_read(path, source, out, errors) != 0) {
-		config_clear(source, out);
+	if (config_read_any(path, source_table, out, &table, errors) != 0) {
+		config_clear(table, out);
 		return -1;
 	}
 	out->path = xstrdup(path);
-	if (out->base_url == NULL)
-		out->base_url = xasprintf("https://%s", out->org_domain);
-	len = strlen(out->base_url);
-	if (out->base_url[len - 1] == '/')
-		out->base_url[len - 1] = '\0';
+	if (table == source)
+		okta_complete(out);
+	else
+		config_entra_complete(out);
 	return 0;
 }
 
 void
 config_source_free(struct config_source *c)
 {
-	config_clear(source, c);
-	free(c->path);
-	c->path = NULL;
+	char *const texts[] = { c->path, c->connector, c->name, c->tenant,
+		c->org_domain, c->base_url, c->user_search_filter,
+		c->external_id_attribute, c->tenant_id, c->cloud,
+		c->authority_url, c->token_scope, c->auth_mode, c->api_key,
+		c->client_id, c->client_secret, c->certificate, c->private_key,
+		c->algorithm };
+
+	for (size_t i = 0; i < COUNT(texts); i++)
+		free(texts[i]);
+	*c = (struct config_source){ 0 };
 }

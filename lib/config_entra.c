@@ -1,0 +1,272 @@
+/*
+ * config_entra.c - the file of an Entra tenant, read through Microsoft Graph.
+ *
+ * config_source.c takes this table when the connector is "entra".  The two
+ * ways to sign in need different keys, so each has a table of its own.
+ * Source: entra 1.1 and 1.6 (clouds).
+ */
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "config_private.h"
+#include "json.h"
+#include "mem.h"
+#include "secret.h"
+
+#define TENANT_LEN_MAX 253
+#define CLIENT_LEN_MAX 128
+#define AT(member) offsetof(struct config_source, member)
+#define COUNT(a) (sizeof(a) / sizeof((a)[0]))
+#define LETTERS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+#define DIGITS "0123456789"
+
+struct cloud {
+	const char *name, *authority, *graph;
+};
+
+static const struct cloud clouds[] = {
+	{ "global", "https://login.microsoftonline.com",
+	    "https://graph.microsoft.com" },
+	{ "usgov", "https://login.microsoftonline.us",
+	    "https://graph.microsoft.us" },
+	{ "dod", "https://login.microsoftonline.us",
+	    "https://dod-graph.microsoft.us" },
+	{ "china", "https://login.chinacloudapi.cn",
+	    "https://microsoftgraph.chinacloudapi.cn" },
+};
+
+/* It becomes part of a path. */
+static int
+check_tenant(const char *value, struct why *why)
+{
+	size_t len = strlen(value);
+
+	if (len > 0 && len <= TENANT_LEN_MAX && *value != '.' &&
+	    strspn(value, "-." LETTERS DIGITS) == len)
+		return 0;
+	return why_set(why, CONFIG_CODE, NULL,
+	    "this is no tenant; write its id, a GUID, or its domain, like "
+	    "\"contoso.onmicrosoft.com\"");
+}
+
+static int
+check_client(const char *value, struct why *why)
+{
+	size_t len = strlen(value);
+
+	if (len > 0 && len <= CLIENT_LEN_MAX &&
+	    strspn(value, "-._" LETTERS DIGITS) == len)
+		return 0;
+	return why_set(why, CONFIG_CODE, NULL,
+	    "write the Application (client) ID of the app registration, a "
+	    "GUID");
+}
+
+static int
+check_cloud(const char *value, struct why *why)
+{
+	const char *names[COUNT(clouds)];
+
+	for (size_t i = 0; i < COUNT(clouds); i++)
+		names[i] = clouds[i].name;
+	return config_choice(value, names, COUNT(clouds), why);
+}
+
+static int
+check_mode(const char *value, struct why *why)
+{
+	static const char *const names[] = { "ClientSecret", "Certificate" };
+
+	return config_choice(value, names, COUNT(names), why);
+}
+
+static int
+check_algorithm(const char *value, struct why *why)
+{
+	static const char *const names[] = { "PS256", "RS256" };
+
+	return config_choice(value, names, COUNT(names), why);
+}
+
+static const struct option config_json[] = {
+	{ .name = "TenantId",
+	    .kind = OPTION_TEXT,
+	    .offset = AT(tenant_id),
+	    .check = check_tenant,
+	    .form = "\"TenantId\": \"contoso.onmicrosoft.com\"" },
+	{ .name = "Cloud",
+	    .kind = OPTION_TEXT,
+	    .offset = AT(cloud),
+	    .initial = "global",
+	    .check = check_cloud,
+	    .form = "\"Cloud\": \"global\"" },
+	{ .name = "ImportUsers",
+	    .kind = OPTION_FLAG,
+	    .offset = AT(import_users),
+	    .initial = "true",
+	    .form = "\"ImportUsers\": true" },
+	{ .name = "ImportGroups",
+	    .kind = OPTION_FLAG,
+	    .offset = AT(import_groups),
+	    .initial = "true",
+	    .form = "\"ImportGroups\": true" },
+	{ .name = "ImportMemberships",
+	    .kind = OPTION_FLAG,
+	    .offset = AT(import_memberships),
+	    .initial = "true",
+	    .form = "\"ImportMemberships\": true" },
+	{ .name = "RateLimitShare",
+	    .kind = OPTION_REAL,
+	    .offset = AT(rate_limit_share),
+	    .initial = "0.8",
+	    .min = 0,
+	    .max = 1,
+	    .form = "\"RateLimitShare\": 0.8" },
+	{ .name = "ResourceUnits",
+	    .kind = OPTION_INT,
+	    .offset = AT(resource_units),
+	    .initial = "3500",
+	    .min = 1,
+	    .max = 1000000,
+	    .form = "\"ResourceUnits\": 3500" },
+	{ .name = "MaxInFlight",
+	    .kind = OPTION_INT,
+	    .offset = AT(max_in_flight),
+	    .initial = "8",
+	    .min = 1,
+	    .max = 300,
+	    .form = "\"MaxInFlight\": 8" },
+	{ .name = "BaseUrl",
+	    .kind = OPTION_TEXT,
+	    .offset = AT(base_url),
+	    .initial = "null",
+	    .check = config_check_base_url,
+	    .form = "\"BaseUrl\": \"http://127.0.0.1:8080\"" },
+	{ .name = "AuthorityUrl",
+	    .kind = OPTION_TEXT,
+	    .offset = AT(authority_url),
+	    .initial = "null",
+	    .check = config_check_base_url,
+	    .form = "\"AuthorityUrl\": \"http://127.0.0.1:8080\"" },
+	{ .name = NULL },
+};
+
+#define MODE                                                                  \
+	{                                                                     \
+		.name = "Mode", .kind = OPTION_TEXT, .offset = AT(auth_mode), \
+		.check = check_mode,                                          \
+		.form = "\"Mode\": \"ClientSecret\" or \"Certificate\""       \
+	}
+#define CLIENT_ID                                                  \
+	{                                                          \
+		.name = "ClientId", .kind = OPTION_TEXT,           \
+		.offset = AT(client_id), .check = check_client,    \
+		.form = "\"ClientId\": "                           \
+			"\"11111111-2222-3333-4444-555555555555\"" \
+	}
+
+static const struct option auth_secret[] = {
+	MODE,
+	CLIENT_ID,
+	{ .name = "ClientSecret",
+	    .kind = OPTION_TEXT,
+	    .offset = AT(client_secret),
+	    .check = secret_name_valid,
+	    .form = "\"ClientSecret\": \"secret://entra/contoso/secret\"" },
+	{ .name = NULL },
+};
+
+static const struct option auth_certificate[] = {
+	MODE,
+	CLIENT_ID,
+	{ .name = "Certificate",
+	    .kind = OPTION_TEXT,
+	    .offset = AT(certificate),
+	    .check = secret_name_valid,
+	    .form = "\"Certificate\": \"secret://entra/contoso/cert\"" },
+	{ .name = "PrivateKey",
+	    .kind = OPTION_TEXT,
+	    .offset = AT(private_key),
+	    .check = secret_name_valid,
+	    .form = "\"PrivateKey\": \"secret://entra/contoso/key\"" },
+	{ .name = "Algorithm",
+	    .kind = OPTION_TEXT,
+	    .offset = AT(algorithm),
+	    .initial = "PS256",
+	    .check = check_algorithm,
+	    .form = "\"Algorithm\": \"PS256\"" },
+	{ .name = NULL },
+};
+
+#define OUTER(auth, hint)                                      \
+	{ .name = "connector",                                 \
+		.kind = OPTION_TEXT,                           \
+		.offset = AT(connector),                       \
+		.check = config_check_connector,               \
+		.form = "\"connector\": \"entra\"" },          \
+	    { .name = "name",                                  \
+		    .kind = OPTION_TEXT,                       \
+		    .offset = AT(name),                        \
+		    .check = config_check_name,                \
+		    .form = "\"name\": \"contoso\"" },         \
+	    { .name = "ConfigJson",                            \
+		    .kind = OPTION_OBJECT,                     \
+		    .inside = config_json,                     \
+		    .form = "\"ConfigJson\": { \"TenantId\": " \
+			    "\"contoso.onmicrosoft.com\" }" }, \
+	    { .name = "AuthJson",                              \
+		    .kind = OPTION_OBJECT,                     \
+		    .inside = auth,                            \
+		    .form = hint },                            \
+	{                                                      \
+		.name = NULL                                   \
+	}
+
+static const struct option with_secret[] = { OUTER(auth_secret,
+    "\"AuthJson\": { \"Mode\": \"ClientSecret\", \"ClientId\": \"...\", "
+    "\"ClientSecret\": \"secret://entra/contoso/secret\" }") };
+
+static const struct option with_certificate[] = { OUTER(auth_certificate,
+    "\"AuthJson\": { \"Mode\": \"Certificate\", \"ClientId\": \"...\", "
+    "\"Certificate\": \"secret://entra/contoso/cert\", "
+    "\"PrivateKey\": \"secret://entra/contoso/key\" }") };
+
+const struct option *
+config_entra(yyjson_val *root)
+{
+	const char *mode = json_text(json_get(root, "AuthJson"), "Mode");
+
+	if (mode != NULL && strcmp(mode, "Certificate") == 0)
+		return with_certificate;
+	return with_secret;
+}
+
+static char *
+address(char *given, const char *host)
+{
+	size_t len;
+
+	if (given == NULL)
+		return xstrdup(host);
+	len = strlen(given);
+	if (given[len - 1] == '/')
+		given[len - 1] = '\0';
+	return given;
+}
+
+void
+config_entra_complete(struct config_source *c)
+{
+	const struct cloud *cloud = &clouds[0];
+
+	for (size_t i = 0; i < COUNT(clouds); i++)
+		if (strcmp(clouds[i].name, c->cloud) == 0)
+			cloud = &clouds[i];
+	c->base_url = address(c->base_url, cloud->graph);
+	c->authority_url = address(c->authority_url, cloud->authority);
+	/* A token is for the cloud's Graph, wherever requests are sent. */
+	c->token_scope = xasprintf("%s/.default", cloud->graph);
+	c->tenant = xasprintf("%s/%s", c->base_url, c->tenant_id);
+	c->page_size = 0;
+}
