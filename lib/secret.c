@@ -22,6 +22,7 @@
 #define NAMES_MAX 8
 #define REF_MAX 200
 #define ENV_PREFIX "IDMESH_SECRET_"
+#define PEM "-----BEGIN "
 
 struct secret {
 	size_t room; /* of the whole mapping, this struct included */
@@ -117,13 +118,22 @@ secret_len(const struct secret *s)
 	return s->len;
 }
 
+int
+secret_is_pem(const struct secret *s)
+{
+	return strncmp(s->value, PEM, strlen(PEM)) == 0;
+}
+
 /*
  * One newline at the end is the editor's.  What is left goes into a request
- * header, where a control character or a space would begin another one.
+ * header, where a control character or a space would begin another one; only
+ * keys and certificates in PEM have lines.
  */
 static int
 check(struct secret *s, const char *place, struct why *why)
 {
+	int pem = secret_is_pem(s);
+
 	if (s->len > 0 && s->value[s->len - 1] == '\n')
 		s->value[--s->len] = '\0';
 	if (s->len == 0)
@@ -136,6 +146,8 @@ check(struct secret *s, const char *place, struct why *why)
 	for (size_t i = 0; i < s->len; i++) {
 		unsigned char c = (unsigned char)s->value[i];
 
+		if (pem && c != '\0' && strchr("\r\n\t ", c) != NULL)
+			continue;
 		if (c <= ' ' || c == 127)
 			return why_set(why, SECRET_CODE, NULL,
 			    "%s holds a space or a control character at byte "

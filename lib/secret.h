@@ -43,8 +43,10 @@ struct secret *secret_resolve(const char *ref, struct why *why);
  */
 struct secret *secret_read(const char *path, struct why *why);
 
-/* NUL-terminated, printable, without spaces; borrowed from s. */
+/* NUL-terminated, printable, without spaces unless it is PEM; borrowed. */
 const char *secret_value(const struct secret *s);
+/* A key or a certificate in PEM, which has lines and is no token. */
+int secret_is_pem(const struct secret *s);
 size_t secret_len(const struct secret *s);
 
 /* Wipes the memory before it goes back. */
