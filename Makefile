@@ -13,13 +13,13 @@ SAN ?=
 
 STAGES := fetch transform join sink run
 PKGS := libzmq yyjson libxxhash
-PKGS_fetch := $(PKGS) libcurl
+PKGS_fetch := $(PKGS) libcurl libcrypto
 PKGS_transform := $(PKGS) lua5.4
 PKGS_join := $(PKGS) sqlite3 lua5.4
 PKGS_sink := $(PKGS) sqlite3
 PKGS_run := $(PKGS)
 PKGS_sim := yyjson libmicrohttpd
-PKGS_test := $(PKGS) libcurl sqlite3 lua5.4 cmocka
+PKGS_test := $(PKGS) libcurl libcrypto sqlite3 lua5.4 cmocka
 
 WARN := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes \
 	-Wpointer-arith -Wcast-qual -Wformat=2 -Wvla $(if $(CI),-Werror)
