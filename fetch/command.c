@@ -108,6 +108,8 @@ use(void)
 		    "ask only then, such as 22:00-06:00+02:00", 0, 0 },
 		{ "finish-by", 0, OPT_TEXT, &timing.finish_by, "TIME",
 		    "say what is in by 09:00+02:00, users first", 0, 0 },
+		{ "progress-fd", 0, OPT_INT, &options.progress_fd, "FD",
+		    "progress as events to FD, not shown", 3, 1023 },
 		{ "quiet", 'q', OPT_FLAG, &options.quiet, NULL,
 		    "neither progress nor summary", 0, 0 },
 		{ 0 },
@@ -241,7 +243,8 @@ open_log(struct fetch *f)
 			die(EXIT_USAGE, "cannot write the request log %s",
 			    f->opt.log);
 	} else if (f->opt.log != NULL ||
-		   (!f->opt.quiet && !isatty(STDERR_FILENO))) {
+		   (!f->opt.quiet && f->opt.progress_fd == 0 &&
+		       !isatty(STDERR_FILENO))) {
 		f->request_log = stderr;
 	}
 }
@@ -367,6 +370,7 @@ command_fetch(int argc, char *argv[])
 		streams_start(&f);
 	if (!f.failed && !loop_stopped(f.loop))
 		loop_run(f.loop);
+	progress_end(&f);
 	summary_print(&f);
 	code = verdict(&f);
 	fetch_close(&f);

@@ -65,7 +65,8 @@ struct stream {
 	char at[CLOCK_TEXT]; /* server time of the newest response */
 	yyjson_doc *resume; /* owned; the state to go on from, or NULL */
 	int64_t seq, acked; /* of the newest message; committed by join */
-	int64_t n; /* records, of the run */
+	int64_t n,
+	    expected; /* records of the run; of the last full one, or 0 */
 	int64_t pages; /* of this process */
 	int64_t calls;
 	int64_t restarts; /* listings that started over, of the run */
@@ -81,7 +82,9 @@ struct source {
 	struct config_source config;
 	char *name; /* owned; "okta:contoso" */
 	struct filter *filter; /* owned; UserSearchFilter and scope, or NULL */
-	struct secret *secret; /* may be that of another source too */
+	/* Borrowed from fetch; NULL when the way to sign in has none. */
+	const struct secret *secret, *certificate, *private_key;
+	struct token *token; /* owned; of a connector with tokens, or NULL */
 	struct stream streams[STREAMS_MAX];
 	size_t n_streams;
 	int64_t run, epoch;
@@ -91,6 +94,7 @@ struct source {
 
 struct fetch_options {
 	const char *mode, *scope, *streams, *resume, *jobs, *commit, *log;
+	int64_t progress_fd; /* 0: shown here */
 	int quiet;
 };
 
@@ -135,8 +139,9 @@ int resume_nothing(struct fetch *f, struct why *why);
 /* lock.c: one fetch per tenant and host; exits with 111. */
 void lock_tenant(const char *base_url);
 
-/* summary.c: what is going on, and what went on. */
+/* progress.c, summary.c: what is going on, and what went on. */
 void progress_start(struct fetch *f);
+void progress_end(struct fetch *f);
 void summary_print(struct fetch *f);
 
 /* Subcommands: return the exit code. */

@@ -58,6 +58,7 @@ take_stream(struct stream *s, yyjson_val *v, struct why *why)
 							       : MODE_FULL;
 	s->seq = json_int(json_get(v, MSG_SEQ), 0);
 	s->done = json_true(v, MSG_DONE);
+	s->expected = json_int(json_get(v, MSG_EXPECTED), 0);
 	copy_time(s->since, since);
 	take_state(s, json_get(v, MSG_STATE));
 	if (s->mode == MODE_DELTA && !s->done && s->since[0] == '\0')

@@ -95,6 +95,8 @@ void walk_free(struct walk *w);
 void fan_start(struct stream *s);
 void fan_free(struct fan *f);
 void fan_pump(struct stream *s);
+/* Records in all, by what the parents count; 0: not known (yet). */
+int64_t fan_expected(const struct stream *s);
 /* What the parent's own listing brings, so that it is read only once. */
 void fan_feed(struct stream *s, yyjson_val *parents);
 void fan_fed(struct stream *s);

@@ -581,3 +581,14 @@ fan_start(struct stream *s)
 	if (!f->fed)
 		scan(f);
 }
+
+int64_t
+fan_expected(const struct stream *s)
+{
+	int64_t n = 0;
+
+	for (size_t i = 0; i < s->fan->n; i++)
+		if (!s->fan->parents[i].out && s->fan->parents[i].count > 0)
+			n += s->fan->parents[i].count;
+	return s->fan->ready ? n : 0;
+}

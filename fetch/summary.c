@@ -1,7 +1,7 @@
 /*
- * summary.c - what people see: one moving line, and a summary at the end.
+ * summary.c - what people see at the end of fetch.
  *
- * Only a terminal gets the line.  Owns nothing but its timer.
+ * Beside the flow: what each stream became, and what it cost.
  */
 
 #include <stdio.h>
@@ -12,60 +12,7 @@
 #include "clock.h"
 #include "fetch.h"
 
-#define PROGRESS_MS 250
 #define ROWS 32
-
-static struct loop_timer *timer;
-
-static void
-put_streams(const struct source *s, struct buf *b)
-{
-	for (size_t i = 0; i < s->n_streams; i++) {
-		const struct stream *t = &s->streams[i];
-
-		if (t->wanted)
-			buf_fmt(b, "%s%s %lld%s", b->len > 0 ? "  " : "",
-			    t->entity->name, (long long)t->n,
-			    t->ended ? "." : "");
-	}
-}
-
-/* The bucket that holds everything up, if one does. */
-static void
-put_wait(const struct fetch *f, struct buf *b)
-{
-	struct budget_row rows[ROWS];
-	int64_t now = clock_ms();
-	size_t n = budget_rows(f->budget, now, rows, ROWS);
-
-	for (size_t i = 0; i < n && i < ROWS; i++)
-		if (rows[i].opens_ms > now)
-			buf_fmt(b, "  %s waits %lld s", rows[i].name,
-			    (long long)(rows[i].opens_ms - now + 999) / 1000);
-}
-
-static void
-on_tick(void *arg)
-{
-	struct fetch *f = arg;
-	struct buf b = { 0 };
-
-	for (size_t i = 0; i < f->n_sources; i++)
-		put_streams(&f->sources[i], &b);
-	buf_fmt(&b, "  in flight %d", calls_in_flight(f->calls));
-	put_wait(f, &b);
-	fprintf(stderr, "\r%.79s\033[K", b.data);
-	buf_free(&b);
-	loop_timer_at(timer, clock_ms() + PROGRESS_MS);
-}
-
-void
-progress_start(struct fetch *f)
-{
-	if (!f->opt.quiet && isatty(STDERR_FILENO))
-		timer =
-		    loop_timer(f->loop, clock_ms() + PROGRESS_MS, on_tick, f);
-}
 
 static const char *
 outcome(const struct stream *s)
@@ -127,8 +74,6 @@ summary_print(struct fetch *f)
 	struct budget_row rows[ROWS];
 	size_t n, warnings = 0;
 
-	if (timer != NULL)
-		fputs("\r\033[K", stderr);
 	if (f->opt.quiet)
 		return;
 	for (size_t i = 0; i < f->n_sources; i++) {

@@ -264,7 +264,10 @@ static void
 state_streams(struct store *s, int64_t run, struct buf *out)
 {
 	sqlite3_stmt *st = store_ask(s,
-	    "SELECT t.name, c.mode, c.seq, c.state, c.since, c.phase"
+	    "SELECT t.name, c.mode, c.seq, c.state, c.since, c.phase,"
+	    " (SELECT p.records FROM checkpoint p WHERE p.stream = c.stream"
+	    " AND p.mode = 'full' AND p.phase = 'done' AND p.pk < c.pk"
+	    " ORDER BY p.pk DESC LIMIT 1)"
 	    " FROM checkpoint c JOIN stream t ON t.pk = c.stream"
 	    " WHERE c.run = ? ORDER BY c.pk",
 	    "i", run);
@@ -283,6 +286,8 @@ state_streams(struct store *s, int64_t run, struct buf *out)
 		msg_raw(out, MSG_STATE, state, strlen(state));
 		since = store_text(st, 4);
 		msg_str(out, MSG_SINCE, since);
+		if (sqlite3_column_int64(st, 6) > 0)
+			msg_int(out, MSG_EXPECTED, sqlite3_column_int64(st, 6));
 		msg_bool(out, MSG_DONE,
 		    strcmp(phase, "reading") != 0 &&
 			strcmp(phase, "incomplete") != 0);

@@ -17,6 +17,7 @@
 
 static const char *program = "idmesh";
 static enum log_level threshold = LOG_INFO;
+static void (*before)(void);
 
 void
 log_open(const char *name)
@@ -28,6 +29,12 @@ void
 log_level(enum log_level level)
 {
 	threshold = level;
+}
+
+void
+log_before(void (*fn)(void))
+{
+	before = fn;
 }
 
 static void line(enum log_level level, const char *fmt, va_list ap)
@@ -54,6 +61,8 @@ line(enum log_level level, const char *fmt, va_list ap)
 		if ((unsigned char)text[i] < ' ' || text[i] == 127)
 			text[i] = ' ';
 	text[at++] = '\n';
+	if (before != NULL)
+		before();
 	/* A log line that cannot be written has nowhere else to go. */
 	if (write(STDERR_FILENO, text, at) < 0)
 		return;

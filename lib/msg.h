@@ -75,6 +75,7 @@
 /* Of each of `streams` in a state, beside mode, seq and state. */
 #define MSG_SINCE "since"
 #define MSG_DONE "done"
+#define MSG_EXPECTED "expected" /* records, as many as the last time */
 /* Of `watermark` in a state: of User; of Group and GroupMember. */
 #define MSG_MARK_USERS "u"
 #define MSG_MARK_GROUPS "g"

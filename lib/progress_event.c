@@ -18,7 +18,6 @@
 #define EVENT "event"
 #define EVENT_PROGRESS "progress"
 #define EVENT_READY "ready"
-#define EVENT_EXPECTED "expected"
 #define EVENT_UNTIL "until"
 #define EVENT_HOURS "hours"
 
@@ -45,7 +44,7 @@ put_row(const struct progress_row *row, struct buf *out)
 	msg_int(out, MSG_N, row->n);
 	msg_int(out, MSG_PAGES, row->pages);
 	if (row->expected > 0)
-		msg_int(out, EVENT_EXPECTED, row->expected);
+		msg_int(out, MSG_EXPECTED, row->expected);
 	if (row->until_ms != 0) {
 		clock_rfc3339(row->until_ms, until);
 		msg_str(out, EVENT_UNTIL, until);
@@ -101,7 +100,7 @@ take_row(struct progress *p, yyjson_val *v, int64_t now_ms)
 		.delta = mode != NULL && strcmp(mode, MSG_DELTA) == 0,
 		.n = json_int(json_get(v, MSG_N), 0),
 		.pages = json_int(json_get(v, MSG_PAGES), 0),
-		.expected = json_int(json_get(v, EVENT_EXPECTED), 0),
+		.expected = json_int(json_get(v, MSG_EXPECTED), 0),
 		.hours = json_true(v, EVENT_HOURS),
 	};
 
