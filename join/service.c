@@ -49,6 +49,7 @@ struct service {
 	struct link_owner owner;
 	int64_t beat_ms, gap_ms;
 	int64_t stop_ms; /* until when it drains, 0 while it runs */
+	int64_t repeated; /* messages that had come before */
 	int code;
 };
 
@@ -68,6 +69,9 @@ stop_well(struct service *v)
 	for (const struct client *c = v->clients; c != NULL; c = c->next)
 		if (c->stopped)
 			code = EXIT_USAGE;
+	if (v->repeated > 0)
+		log_info("%lld messages came again and were dropped",
+		    (long long)v->repeated);
 	stop(v, code);
 }
 
@@ -318,6 +322,7 @@ take_data(struct service *v, struct msg *m, const struct bus_peer *from)
 	case COMMITTER_UNKNOWN:
 		break;
 	case COMMITTER_DUPLICATE:
+		v->repeated++;
 		send_ack(v, c, f);
 		break;
 	case COMMITTER_FENCED:

@@ -329,6 +329,7 @@ take_change(struct service *v, struct msg *m, const struct bus_peer *from)
 		drain(v);
 		break;
 	case COMMITTER_DUPLICATE:
+		v->sink->repeated++;
 		/* An ack was lost, unless it is still to come. */
 		if (!v->sink->batch)
 			send_ack(v);
