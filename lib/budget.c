@@ -42,6 +42,7 @@ budget_new(const struct budget_limits *limits)
 	limits_check(&b->limits);
 	max = b->limits.in_flight_max;
 	flight_init(&b->flight, max, b->limits.seed);
+	units_init(&b->units, &b->limits);
 	b->slots = xcalloc((size_t)max, sizeof(*b->slots));
 	for (int i = 0; i < max; i++)
 		b->slots[i].next_free = i + 1 < max ? i + 1 : -1;
@@ -121,6 +122,7 @@ budget_class(struct budget *b, const char *method, const char *path)
 	c->path = xstrdup(path);
 	c->limit = -1;
 	c->reset_s = -1;
+	c->cost = units_cost(path);
 	c->bucket = class_start(b, method, path);
 	return (int)b->n_classes++;
 }
@@ -171,6 +173,9 @@ budget_reserve(
 	struct bucket *k = &b->buckets[b->classes[class].bucket];
 	enum budget_verdict verdict = bucket_allows(b, k, now_ms, wake_ms);
 
+	if (verdict == BUDGET_GO && b->limits.units > 0 &&
+	    !units_allow(&b->units, b->classes[class].cost, now_ms, wake_ms))
+		verdict = BUDGET_WAIT;
 	if (verdict == BUDGET_WAIT) {
 		if (k->wanted_ms < 0)
 			k->wanted_ms = now_ms;
@@ -186,6 +191,8 @@ budget_reserve(
 	*slot = take_slot(b, class);
 	flight_send(&b->flight);
 	bucket_send(b, k, &b->slots[*slot], now_ms);
+	b->slots[*slot].cost = b->classes[class].cost;
+	units_take(&b->units, b->slots[*slot].cost);
 	learn_send(b, &b->slots[*slot]);
 	return BUDGET_GO;
 }
@@ -197,6 +204,7 @@ budget_cancel(struct budget *b, int slot, int64_t now_ms)
 
 	(void)now_ms;
 	flight_cancel(&b->flight);
+	units_take(&b->units, -s.cost);
 	bucket_cancel(&b->buckets[s.bucket], &s);
 }
 
@@ -220,6 +228,20 @@ answer_sane(const struct budget_answer *given)
 	return a;
 }
 
+void
+budget_spent(
+    struct budget *b, int slot, int64_t now_ms, int64_t units, int64_t percent)
+{
+	struct slot *s = &b->slots[slot];
+
+	if (units >= 0 && units <= LIMIT_TOP) {
+		units_take(&b->units, (int)units - s->cost);
+		s->cost = (int)units;
+		b->classes[s->class].cost = units > 0 ? (int)units : 1;
+	}
+	units_slow(&b->units, percent, now_ms);
+}
+
 enum budget_outcome
 budget_settle(struct budget *b, int slot, int64_t now_ms,
     const struct budget_answer *given)
@@ -236,6 +258,7 @@ budget_settle(struct budget *b, int slot, int64_t now_ms,
 	else
 		flight_settle(&b->flight, s.sent_ms, now_ms,
 		    answer->status > 0 && !limited);
+	units_settle(&b->units);
 	bucket_settle(b, &b->buckets[s.bucket], &s, now_ms, answer);
 	if (bucket_counted(answer))
 		learn_answer(b, &s, now_ms, answer);

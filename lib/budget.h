@@ -27,6 +27,7 @@ struct budget_limits {
 	int reserve; /* requests of each window left untouched, 0 */
 	int in_flight_max; /* requests at once, 8; 1..300 */
 	uint64_t seed; /* of the jitter */
+	int units; /* resource units of 10 s (entra 1.4); 0: not counted */
 };
 
 /* Must a caller wait, and for what? */
@@ -90,6 +91,13 @@ enum budget_verdict budget_reserve(
 
 /* Gives a reserved slot back unused (the request never left). */
 void budget_cancel(struct budget *b, int slot, int64_t now_ms);
+
+/*
+ * Before budget_settle(), where units are counted: what the request cost, and
+ * how many percent of the limit are used; -1 for what the answer does not say.
+ */
+void budget_spent(
+    struct budget *b, int slot, int64_t now_ms, int64_t units, int64_t percent);
 
 /* The answer of the slot's request, or its loss (status 0, all -1). */
 enum budget_outcome budget_settle(struct budget *b, int slot, int64_t now_ms,

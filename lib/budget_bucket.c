@@ -366,7 +366,10 @@ bucket_limited(const struct budget *b, struct bucket *k,
 	}
 	if (a->retry_after_ms > 0)
 		return;
-	if (!bucket_counted(a))
+	if (b->limits.units > 0)
+		bucket_hold(k, now_ms + units_jitter(&b->units,
+					    backoff(BACKOFF_MS, k->strikes)));
+	else if (!bucket_counted(a))
 		bucket_hold(k, now_ms + backoff(BACKOFF_MS, k->strikes));
 	else if (!bucket_live(b, k, now_ms))
 		bucket_hold(k, now_ms + backoff(MARGIN_MS, k->strikes));

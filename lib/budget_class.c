@@ -38,8 +38,7 @@ static const struct family families[] = {
 	{ NULL, "/api/v1/policies", "/api/v1" },
 	{ NULL, "/api/v1/policies/", "/api/v1" },
 	{ NULL, "/api/v1/meta/", "/api/v1" },
-	{ NULL, "/api/v1/org", "/api/v1" },
-	{ NULL, "/api/v1/org/", "/api/v1" },
+	{ NULL, "/api/v1/org", "/api/v1" }, { NULL, "/api/v1/org/", "/api/v1" },
 	{ NULL, "/api/v1/eventHooks", "/api/v1" },
 	{ NULL, "/api/v1/eventHooks/", "/api/v1" },
 	{ NULL, "/api/v1/idps", "/api/v1" },
@@ -55,6 +54,7 @@ static const struct family families[] = {
 	{ NULL, "/oauth2/v1/token", "/oauth2/v1/token" },
 	{ NULL, "/oauth2/v1/clients", "/oauth2/v1/clients" },
 	{ NULL, "/oauth2/v1/clients/", "/oauth2/v1/clients" },
+	{ NULL, "/v1.0/", "/v1.0" }, /* of Graph: one for a tenant */
 };
 
 #define N_FAMILIES (sizeof(families) / sizeof(families[0]))

@@ -4,10 +4,11 @@
 /*
  * budget_private.h - what the budget_*.c files share.
  *
- * layer 1.  Four parts, each with its own state and its own file: the offset
+ * layer 1.  Five parts, each with its own state and its own file: the offset
  * of the server's clock (budget_offset.c), the limit on requests at once
- * (budget_flight.c), the counted buckets (budget_bucket.c) and which request
- * is charged to which bucket (budget_class.c, budget_learn.c).  budget.c puts
+ * (budget_flight.c), the counted buckets (budget_bucket.c), which request
+ * is charged to which bucket (budget_class.c, budget_learn.c) and resource
+ * units (budget_units.c).  budget.c puts
  * them behind the calls of budget.h.  "Local" is the caller's monotonic clock
  * in ms, "server" the epoch clock of the Date header in ms.
  */
@@ -99,12 +100,23 @@ struct bucket {
 	int64_t waited_ms;
 };
 
+/* Resource units of a tenant (budget_units.c). */
+struct units {
+	double room; /* that ten seconds fill */
+	double level; /* may be owed: below 0 */
+	double pace; /* of the filling, at most 1 */
+	int64_t at_ms; /* of the level; 0 before the first */
+	int64_t slow_ms; /* the pace is kept down until then */
+	uint64_t random;
+};
+
 /* A method and path template. */
 struct class
 {
 	char *method; /* owned */
 	char *path; /* owned */
 	int bucket;
+	int cost; /* units, as its last answer told */
 	int64_t limit; /* of its last answer, -1 none */
 	int64_t reset_s;
 	uint64_t seen; /* number of that answer */
@@ -116,6 +128,7 @@ struct slot {
 	bool probe;
 	int class;
 	int bucket;
+	int cost; /* units that were taken */
 	int64_t sent_ms;
 	int64_t told[APART_MAX]; /* of each bucket when it was sent */
 	int next_free;
@@ -125,6 +138,7 @@ struct budget {
 	struct budget_limits limits;
 	struct offset offset;
 	struct flight flight;
+	struct units units; /* when limits.units > 0 */
 	struct bucket *buckets;
 	size_t n_buckets;
 	struct class *classes;
@@ -195,6 +209,19 @@ void learn_answer(struct budget *b, const struct slot *slot, int64_t now_ms,
     const struct budget_answer *a);
 /* Notes in a slot what every bucket had been told before it was sent. */
 void learn_send(const struct budget *b, struct slot *slot);
+
+/* budget_units.c */
+int units_cost(const char *path);
+void units_init(struct units *u, const struct budget_limits *limits);
+/* May a request of that cost go? If not, *wake_ms is when to ask again. */
+bool units_allow(struct units *u, int cost, int64_t now_ms, int64_t *wake_ms);
+void units_take(struct units *u, int cost);
+/* So much of the limit is used, in percent. */
+void units_slow(struct units *u, int64_t percent, int64_t now_ms);
+/* An answer is in: the next jitter is another one. */
+void units_settle(struct units *u);
+/* Evenly between 1 and the bound. */
+int64_t units_jitter(const struct units *u, int64_t bound_ms);
 
 /* budget.c */
 int budget_add_bucket(struct budget *b, const char *name, bool unknown);

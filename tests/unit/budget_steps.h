@@ -27,7 +27,7 @@
 static inline struct budget *
 start(double share, int reserve, int in_flight)
 {
-	struct budget_limits limits = { share, reserve, in_flight, 7 };
+	struct budget_limits limits = { share, reserve, in_flight, 7, 0 };
 
 	return budget_new(&limits);
 }
