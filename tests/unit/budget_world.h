@@ -453,7 +453,7 @@ static void
 calm(struct world *w, uint64_t seed, int64_t limit, int64_t length_ms)
 {
 	world_draw(w, seed);
-	w->limits = (struct budget_limits){ 1, 0, SLOTS, seed };
+	w->limits = (struct budget_limits){ 1, 0, SLOTS, seed, 0 };
 	w->buckets = 1;
 	w->latency_ms = between(w, 10, 200);
 	w->spread_ms = between(w, 0, 50);

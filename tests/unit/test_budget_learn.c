@@ -8,7 +8,7 @@
 static struct budget *
 start(void)
 {
-	struct budget_limits limits = { 1, 0, 8, 7 };
+	struct budget_limits limits = { 1, 0, 8, 7, 0 };
 
 	return budget_new(&limits);
 }

@@ -147,7 +147,7 @@ nonsense_does_no_harm(void **state)
 
 	(void)state;
 	for (int round = 0; round < 200; round++) {
-		struct budget_limits limits = { 0.8, 0, 1 + round, 7 };
+		struct budget_limits limits = { 0.8, 0, 1 + round, 7, 0 };
 		struct budget *b = budget_new(&limits);
 		int class[2] = { budget_class(b, "GET", "/api/v1/users"),
 			budget_class(b, "GET", "/x") };

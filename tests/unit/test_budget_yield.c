@@ -64,7 +64,7 @@ serve(struct world *w, int64_t at)
 static void
 play(struct world *w)
 {
-	struct budget_limits limits = { 1.0, 0, 1, 7 };
+	struct budget_limits limits = { 1.0, 0, 1, 7, 0 };
 	int64_t now = w->begin, end = WINDOWS * (int64_t)WINDOW_MS - SLOW_MS;
 
 	w->budget = budget_new(&limits);
