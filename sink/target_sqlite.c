@@ -132,9 +132,8 @@ number(const struct database *d, const char *sql, int *ok)
 	return n;
 }
 
-/* Is the database ours (*fresh 0) or empty (*fresh 1)? */
 static enum exit_code
-check_ours(const struct database *d, int *fresh, struct why *why)
+judge_ours(const struct database *d, int *fresh, struct why *why)
 {
 	int ok;
 	int64_t id = number(d, "PRAGMA application_id", &ok), version, things;
@@ -160,6 +159,22 @@ check_ours(const struct database *d, int *fresh, struct why *why)
 		    "program that made it, or remove it to have it built anew",
 		    d->place, (long long)version, USER_VERSION);
 	return EXIT_DONE;
+}
+
+/*
+ * Is the database ours (*fresh 0) or empty (*fresh 1)?  Asked at one moment,
+ * for a sink may be making it while another process asks for its cursor.
+ */
+static enum exit_code
+check_ours(const struct database *d, int *fresh, struct why *why)
+{
+	enum exit_code code;
+
+	if (run(d, "BEGIN") < 0)
+		return failed(d, "read it", why);
+	code = judge_ours(d, fresh, why);
+	run(d, "ROLLBACK");
+	return code;
 }
 
 static enum exit_code
