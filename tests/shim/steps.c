@@ -233,7 +233,7 @@ path_of(int fd)
 static int
 after(enum verdict v, int result)
 {
-	if (v == KILL_AFTER)
+	if (v == KILL_AFTER || v == KILL_HALF)
 		die_here();
 	return result;
 }
