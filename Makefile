@@ -18,7 +18,7 @@ PKGS_transform := $(PKGS) lua5.4
 PKGS_join := $(PKGS) sqlite3 lua5.4
 PKGS_sink := $(PKGS) sqlite3
 PKGS_run := $(PKGS)
-PKGS_sim := yyjson libmicrohttpd
+PKGS_sim := yyjson libmicrohttpd libcrypto
 PKGS_test := $(PKGS) libcurl libcrypto sqlite3 lua5.4 cmocka
 
 WARN := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes \

@@ -11,6 +11,7 @@
 
 #include <string.h>
 
+#include "graph.h"
 #include "limits.h"
 
 /* 1 .. n for the tokens of the command line, 0 for any other. */
@@ -142,6 +143,8 @@ admit(struct call *c)
 	size_t principal;
 
 	c->phase = CALL_READY;
+	if (graph_owns(c))
+		return graph_admit(c);
 	if (!admit_path(c))
 		return false;
 	if (c->route->flags & ROUTE_CONTROL)

@@ -14,6 +14,7 @@
 #include <sys/socket.h>
 #include <time.h>
 
+#include "graph.h"
 #include "mem.h"
 
 static const char html[] = "<html><head><title>Bad Gateway</title></head>"
@@ -50,6 +51,16 @@ answer_error(struct call *c, unsigned status, const char *code,
 		buf_char(b, '}');
 	}
 	buf_str(b, "]}");
+}
+
+void
+answer_base(const struct call *c, struct buf *out)
+{
+	const char *host = call_header(c, "Host");
+	const char *scheme = call_header(c, "X-Forwarded-Proto");
+
+	buf_fmt(out, "%s://%s", scheme != NULL ? scheme : "http",
+	    host != NULL ? host : "127.0.0.1");
 }
 
 void
@@ -116,11 +127,25 @@ header_links(const struct call *c, struct MHD_Response *r)
 }
 
 static void
+put_header(void *ctx, const char *name, const char *value)
+{
+	header(ctx, name, value);
+}
+
+static void
 header_all(struct call *c, struct MHD_Response *r)
 {
 	char id[24];
 
 	header_date(c, r);
+	if (graph_owns(c)) {
+		if (c->answer.type != NULL)
+			header(r, "Content-Type", c->answer.type);
+		if (c->answer.retry_after_s > 0)
+			header_int(r, "Retry-After", c->answer.retry_after_s);
+		graph_headers(c, put_header, r);
+		return;
+	}
 	rng_text(&c->sim->rng, id, 20);
 	header(r, "X-Okta-Request-Id", id);
 	if (c->answer.type != NULL)
@@ -143,6 +168,10 @@ header_all(struct call *c, struct MHD_Response *r)
 static void
 answer_fault(struct call *c)
 {
+	if (graph_owns(c) && c->fault.kind != FAULT_NONJSON) {
+		graph_fault(c, c->fault.kind, c->fault.retry_after_s);
+		return;
+	}
 	switch (c->fault.kind) {
 	case FAULT_500:
 		answer_error(c, 500, "E0000009", "Internal Server Error", NULL);

@@ -22,12 +22,29 @@ fault_kind_of(const char *name)
 		{ "emptynext", FAULT_EMPTYNEXT },
 		{ "badcursor", FAULT_BADCURSOR }, { "429", FAULT_429 },
 		{ "concurrency", FAULT_CONCURRENCY },
-		{ "credentials", FAULT_CREDENTIALS } };
+		{ "credentials", FAULT_CREDENTIALS }, { "401", FAULT_401 },
+		{ "504", FAULT_504 }, { "gone", FAULT_GONE },
+		{ "resync", FAULT_RESYNC } };
 
 	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++)
 		if (strcmp(kinds[i].name, name) == 0)
 			return kinds[i].kind;
 	return FAULT_NONE;
+}
+
+static bool
+needs_cursor(enum fault_kind kind)
+{
+	return kind == FAULT_BADCURSOR || kind == FAULT_GONE ||
+	       kind == FAULT_RESYNC;
+}
+
+static bool
+has_cursor(const struct call *c)
+{
+	return call_query(c, "after") != NULL ||
+	       call_query(c, "$deltatoken") != NULL ||
+	       call_query(c, "$skiptoken") != NULL;
 }
 
 void
@@ -39,8 +56,7 @@ fault_pick(struct call *c)
 		if (strncmp(c->path, f->match, strlen(f->match)) != 0)
 			continue;
 		/* Only a request with a cursor can have a bad one. */
-		if (f->kind == FAULT_BADCURSOR &&
-		    call_query(c, "after") == NULL)
+		if (needs_cursor(f->kind) && !has_cursor(c))
 			continue;
 		f->seen++;
 		if (c->fault.kind == FAULT_NONE && f->seen >= f->nth &&

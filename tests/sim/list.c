@@ -99,11 +99,9 @@ static void
 put_link(struct call *c, struct buf *b, size_t limit, const char *after,
     const char *rel)
 {
-	const char *host = call_header(c, "Host");
-	const char *scheme = call_header(c, "X-Forwarded-Proto");
-
-	buf_fmt(b, "<%s://%s%s?", scheme != NULL ? scheme : "http",
-	    host != NULL ? host : "127.0.0.1", c->path);
+	buf_char(b, '<');
+	answer_base(c, b);
+	buf_fmt(b, "%s?", c->path);
 	if (after != NULL) {
 		buf_str(b, "after=");
 		put_escaped(b, after);

@@ -1,10 +1,10 @@
 /*
- * main.c - orgsim, an Okta organisation to test against.
+ * main.c - orgsim, an Okta organisation and an Entra tenant to test against.
  *
- * A real HTTP server that holds an organisation made from --seed and answers
- * as Okta's API does, limits included; /_sim/ is for the test that drives
- * it.  One thread, one loop: the daemon's descriptor, and the requests that
- * wait for their time.
+ * A real HTTP server that holds a company made from --seed and answers as
+ * Okta's API and Microsoft Graph do, limits included; /_sim/ is for the test
+ * that drives it.  One thread, one loop: the daemon's descriptor, and the
+ * requests that wait for their time.
  */
 
 #include "sim.h"
@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #include "clock.h"
+#include "graph.h"
 #include "limits.h"
 #include "log.h"
 #include "mem.h"
@@ -44,6 +45,8 @@ sim_free(struct sim *sim)
 		free((void *)(uintptr_t)sim->opt.limits[i].bucket);
 	for (size_t i = 0; i < sim->opt.n_denied; i++)
 		free((void *)(uintptr_t)sim->opt.denied[i].prefix);
+	graph_free(sim->graph);
+	tenant_free(&sim->tenant);
 	org_free(&sim->org);
 	limits_free(sim->limits);
 	free(sim->waiting);
@@ -154,6 +157,8 @@ main(int argc, char *argv[])
 		    "groups of %zu users",
 		    sim.opt.size.edges, sim.opt.size.groups,
 		    sim.opt.size.users);
+	tenant_seed(&sim.tenant, &sim.org, &sim.opt.entra, sim.opt.size.seed);
+	sim.graph = graph_new(&sim.opt);
 	block_signals(&old);
 	daemon = server_start(&sim, sim.opt.port, &port);
 	if (daemon == NULL)

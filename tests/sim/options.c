@@ -17,7 +17,8 @@
 
 static const char help[] =
     "usage: orgsim [option ...]\n"
-    "Plays an Okta organisation on 127.0.0.1 until SIGTERM; prints its URL.\n"
+    "Plays an Okta organisation, and the same company as an Entra tenant, on\n"
+    "127.0.0.1 until SIGTERM; prints its URL.\n"
     "  --port N              0 (default): any free one\n"
     "  --port-file FILE      the port, once it listens\n"
     "  --seed N              which organisation (1)\n"
@@ -40,20 +41,7 @@ static const char help[] =
     "  --credentials         in lists even when asked to omit them\n"
     "  --join-links          one Link line with commas\n"
     "  --page-max N          no page is longer\n"
-    "  --date-skew SECONDS   server clock minus real clock (0)\n"
-    "Control, on the same port, JSON, no token, not counted:\n"
-    "  GET  /_sim/stats /_sim/users /_sim/groups /_sim/members\n"
-    "  POST /_sim/reset-stats\n"
-    "  POST /_sim/mutate  {\"change\":n,\"create\":n,\"deprovision\":n,\n"
-    "       \"delete\":n,\"login\":n,\"move\":n,\"groups\":n,"
-    "\"renameGroups\":n}\n"
-    "  POST /_sim/fault   [{\"match\":PREFIX,\"nth\":1,\"count\":1,"
-    "\"kind\":\n"
-    "       \"500|503|reset|truncate|nonjson|slow|dupcursor|emptynext|\n"
-    "       badcursor|429|concurrency|credentials\",\"retryAfter\":1,"
-    "\"ms\":1000}]\n"
-    "  POST /_sim/foreign {\"bucket\":NAME,\"perMinute\":n,"
-    "\"sameToken\":false}\n";
+    "  --date-skew SECONDS   server clock minus real clock (0)\n";
 
 enum {
 	O_HELP = 256,
@@ -103,6 +91,21 @@ static const struct option longopts[] = {
 	{ "join-links", no_argument, NULL, O_JOIN_LINKS },
 	{ "page-max", required_argument, NULL, O_PAGE_MAX },
 	{ "date-skew", required_argument, NULL, O_DATE_SKEW },
+	{ "entra", required_argument, NULL, O_ENTRA },
+	{ "entra-groups", required_argument, NULL, O_ENTRA_GROUPS },
+	{ "entra-edges", required_argument, NULL, O_ENTRA_EDGES },
+	{ "entra-cycle", no_argument, NULL, O_CYCLE },
+	{ "entra-slice", required_argument, NULL, O_SLICE },
+	{ "entra-quirks", required_argument, NULL, O_QUIRKS },
+	{ "overlap", required_argument, NULL, O_OVERLAP },
+	{ "app", required_argument, NULL, O_APP },
+	{ "app-secret", required_argument, NULL, O_APP_SECRET },
+	{ "app-cert", required_argument, NULL, O_APP_CERT },
+	{ "graph-host", required_argument, NULL, O_GRAPH_HOST },
+	{ "graph-units", required_argument, NULL, O_GRAPH_UNITS },
+	{ "graph-window", required_argument, NULL, O_GRAPH_WINDOW },
+	{ "token-life", required_argument, NULL, O_TOKEN_LIFE },
+	{ "delta-life", required_argument, NULL, O_DELTA_LIFE },
 	{ NULL, 0, NULL, 0 },
 };
 
@@ -116,8 +119,8 @@ option_name(int o)
 }
 
 /* A whole number from min to max, or the end of the program. */
-static int64_t
-number(int o, const char *text, int64_t min, int64_t max)
+int64_t
+options_number(int o, const char *text, int64_t min, int64_t max)
 {
 	char *end;
 	long long n = strtoll(text, &end, 10);
@@ -153,7 +156,7 @@ add_limit(struct options *opt, const char *text)
 		die(EXIT_USAGE, "--limit takes BUCKET=N, not \"%s\"", text);
 	opt->limits[opt->n_limits].bucket = xstrndup(text, (size_t)(eq - text));
 	opt->limits[opt->n_limits++].limit =
-	    number(O_LIMIT, eq + 1, 1, 1000000);
+	    options_number(O_LIMIT, eq + 1, 1, 1000000);
 }
 
 static void
@@ -161,11 +164,13 @@ add_denied(struct options *opt, const char *text)
 {
 	const char *colon = strrchr(text, ':');
 
-	if (colon == NULL || strncmp(colon, ":E00000", 7) != 0 ||
+	if (colon == NULL ||
+	    (strncmp(colon, ":E00000", 7) != 0 &&
+		strcmp(colon, ":Authorization_RequestDenied") != 0) ||
 	    opt->n_denied == MAX_DENIED)
 		die(EXIT_USAGE,
-		    "--deny takes PATHPREFIX:E0000006 (or 05, 11, 15), "
-		    "not \"%s\"",
+		    "--deny takes PATHPREFIX:E0000006 (or 05, 11, 15) or "
+		    "PATHPREFIX:Authorization_RequestDenied, not \"%s\"",
 		    text);
 	opt->denied[opt->n_denied].prefix =
 	    xstrndup(text, (size_t)(colon - text));
@@ -187,16 +192,16 @@ set_size(struct org_size *size, int o, const char *arg)
 {
 	switch (o) {
 	case O_SEED:
-		size->seed = (uint64_t)number(o, arg, 0, INT64_MAX);
+		size->seed = (uint64_t)options_number(o, arg, 0, INT64_MAX);
 		return true;
 	case O_USERS:
-		size->users = (size_t)number(o, arg, 0, 10000000);
+		size->users = (size_t)options_number(o, arg, 0, 10000000);
 		return true;
 	case O_GROUPS:
-		size->groups = (size_t)number(o, arg, 0, 1000000);
+		size->groups = (size_t)options_number(o, arg, 0, 1000000);
 		return true;
 	case O_EDGES:
-		size->edges = (size_t)number(o, arg, 0, 1000000000);
+		size->edges = (size_t)options_number(o, arg, 0, 1000000000);
 		return true;
 	case O_EVERYONE:
 		size->everyone = true;
@@ -215,28 +220,28 @@ set_limits(struct options *opt, int o, const char *arg)
 		opt->tier = tier(arg);
 		return true;
 	case O_SHARE:
-		opt->share = (int)number(o, arg, 1, 100);
+		opt->share = (int)options_number(o, arg, 1, 100);
 		return true;
 	case O_LIMIT:
 		add_limit(opt, arg);
 		return true;
 	case O_WINDOW:
-		opt->window_s = number(o, arg, 1, 3600);
+		opt->window_s = options_number(o, arg, 1, 3600);
 		return true;
 	case O_LATE_RESET:
-		opt->late_reset_ms = number(o, arg, 0, 60000);
+		opt->late_reset_ms = options_number(o, arg, 0, 60000);
 		return true;
 	case O_CONCURRENCY:
-		opt->concurrency = (int)number(o, arg, 1, 100000);
+		opt->concurrency = (int)options_number(o, arg, 1, 100000);
 		return true;
 	case O_LATENCY:
-		opt->latency_ms = number(o, arg, 0, 600000);
+		opt->latency_ms = options_number(o, arg, 0, 600000);
 		return true;
 	case O_JITTER:
-		opt->jitter_ms = number(o, arg, 0, 600000);
+		opt->jitter_ms = options_number(o, arg, 0, 600000);
 		return true;
 	case O_DATE_SKEW:
-		opt->skew_ms = number(o, arg, -86400, 86400) * 1000;
+		opt->skew_ms = options_number(o, arg, -86400, 86400) * 1000;
 		return true;
 	default:
 		return false;
@@ -249,9 +254,10 @@ set_other(struct options *opt, int o, const char *arg)
 	switch (o) {
 	case O_HELP:
 		fputs(help, stdout);
+		fputs(options_help_entra, stdout);
 		exit(EXIT_DONE);
 	case O_PORT:
-		opt->port = (uint16_t)number(o, arg, 0, 65535);
+		opt->port = (uint16_t)options_number(o, arg, 0, 65535);
 		break;
 	case O_PORT_FILE:
 		opt->port_file = arg;
@@ -269,7 +275,7 @@ set_other(struct options *opt, int o, const char *arg)
 		opt->join_links = true;
 		break;
 	case O_PAGE_MAX:
-		opt->page_max = (size_t)number(o, arg, 1, 10000);
+		opt->page_max = (size_t)options_number(o, arg, 1, 10000);
 		break;
 	default:
 		die(EXIT_USAGE, "orgsim --help lists the options");
@@ -289,9 +295,19 @@ void
 options_read(int argc, char *argv[], struct options *opt)
 {
 	const char *token = getenv("ORGSIM_TOKEN");
+	const char *secret = getenv("ORGSIM_APP_SECRET");
 	int o;
 
-	*opt = (struct options){ .tier = TIER_WORKFORCE,
+	*opt = (struct options){ .entra = { .groups = SIZE_MAX,
+				     .edges = SIZE_MAX,
+				     .overlap = 95 },
+		.app_id = "9d1e7b54-3a2f-4c60-8f77-2b6a51c0e8d3",
+		.graph_host = "graph.microsoft.com",
+		.units_window_ms = 10000,
+		.token_life_s = 3599,
+		.delta_life_s = 7 * 86400,
+		.slice = 500,
+		.tier = TIER_WORKFORCE,
 		.share = 50,
 		.window_s = 60,
 		.concurrency = 75,
@@ -304,7 +320,8 @@ options_read(int argc, char *argv[], struct options *opt)
 		if (o == -1)
 			break;
 		if (!set_size(&opt->size, o, optarg) &&
-		    !set_limits(opt, o, optarg))
+		    !set_limits(opt, o, optarg) &&
+		    !options_entra(opt, o, optarg))
 			set_other(opt, o, optarg);
 	}
 	if (optind < argc)
@@ -312,6 +329,13 @@ options_read(int argc, char *argv[], struct options *opt)
 		    argv[optind]);
 	if (opt->size.edges == SIZE_MAX)
 		opt->size.edges = default_edges(&opt->size);
+	if (opt->entra.groups == SIZE_MAX)
+		opt->entra.groups = opt->entra.users / 20;
+	if (opt->entra.edges == SIZE_MAX)
+		opt->entra.edges = opt->entra.users * 4;
+	if (opt->app_secret == NULL)
+		opt->app_secret =
+		    secret != NULL && *secret ? secret : "sim~secret+/=";
 	if (opt->n_tokens == 0)
 		add_token(opt, token != NULL && *token ? token : "sim-token");
 }

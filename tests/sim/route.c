@@ -17,6 +17,7 @@ static const struct {
 	const size_t *n;
 } apis[] = {
 	{ okta_routes, &okta_n_routes },
+	{ graph_routes, &graph_n_routes },
 	{ control_routes, &control_n_routes },
 };
 #define N_APIS (sizeof(apis) / sizeof(apis[0]))

@@ -53,12 +53,24 @@ call_free(struct call *c)
 	buf_free(&c->answer.body);
 	buf_free(&c->answer.self);
 	buf_free(&c->answer.next);
+	free(c->answer.location);
 	free(c);
+}
+
+static const char *
+params_get(const struct params *p, const char *name)
+{
+	for (size_t i = 0; i < p->n; i++)
+		if (strcasecmp(p->v[i].name, name) == 0)
+			return p->v[i].value;
+	return NULL;
 }
 
 const char *
 call_query(const struct call *c, const char *name)
 {
+	if (c->query != NULL)
+		return params_get(c->query, name);
 	return MHD_lookup_connection_value(
 	    c->conn, MHD_GET_ARGUMENT_KIND, name);
 }
@@ -66,6 +78,11 @@ call_query(const struct call *c, const char *name)
 const char *
 call_header(const struct call *c, const char *name)
 {
+	const char *own =
+	    c->headers != NULL ? params_get(c->headers, name) : NULL;
+
+	if (own != NULL)
+		return own;
 	return MHD_lookup_connection_value(c->conn, MHD_HEADER_KIND, name);
 }
 

@@ -20,6 +20,7 @@
 #include "buf.h"
 #include "org.h"
 #include "rng.h"
+#include "tenant.h"
 
 #define MAX_PRINCIPALS 8
 #define MAX_DENIED 16
@@ -55,6 +56,47 @@ struct options {
 	bool join_links; /* one Link line instead of two */
 	size_t page_max; /* 0: the limits of the API */
 	int64_t skew_ms; /* the server's clock minus the real one */
+	struct tenant_size entra;
+	const char *app_id, *app_secret;
+	const char *app_cert; /* PEM file; NULL: no assertion is accepted */
+	const char *graph_host; /* which cloud: of scope and audience */
+	int64_t units, units_window_ms; /* 0 units: by size; -1: no limit */
+	int64_t token_life_s, delta_life_s;
+	size_t slice; /* members of groups on one page of a delta */
+	unsigned quirks;
+};
+
+/* What --entra-quirks asks for; names in options_entra.c. */
+enum {
+	QUIRK_EMPTY = 1, /* empty pages with a nextLink */
+	QUIRK_REPEAT = 2, /* an object of the last page once more */
+	QUIRK_LATE = 4, /* changes show one round later */
+	QUIRK_REPLAY = 8, /* a round repeats changes of the last one */
+	QUIRK_REMOVED = 16, /* the first round tells of soft-deleted ones */
+	QUIRK_SILENT = 32, /* 429 without Retry-After */
+};
+
+/* options_entra.c: takes an option of the Entra side; false: not one. */
+bool options_entra(struct options *opt, int o, const char *arg);
+extern const char options_help_entra[];
+/* A whole number from min to max, or the end of the program. */
+int64_t options_number(int o, const char *text, int64_t min, int64_t max);
+enum {
+	O_ENTRA = 512,
+	O_ENTRA_GROUPS,
+	O_ENTRA_EDGES,
+	O_OVERLAP,
+	O_CYCLE,
+	O_APP,
+	O_APP_SECRET,
+	O_APP_CERT,
+	O_GRAPH_HOST,
+	O_GRAPH_UNITS,
+	O_GRAPH_WINDOW,
+	O_TOKEN_LIFE,
+	O_DELTA_LIFE,
+	O_SLICE,
+	O_QUIRKS,
 };
 
 /* Fills opt; exits with 100 on bad usage, with 0 after --help. */
@@ -83,6 +125,9 @@ struct route {
 };
 #define ROUTE_OPEN 1u /* no token wanted */
 #define ROUTE_CONTROL 2u /* not part of the organisation: never counted */
+#define ROUTE_GRAPH 4u /* Microsoft Graph: graph_admit.c decides */
+#define ROUTE_LOGIN 8u /* its token endpoint: no token, no units */
+#define ROUTE_UNITS(n) ((unsigned)(n) << 8) /* what a call costs */
 
 /* One request class and what became of its calls. */
 struct tally {
@@ -104,6 +149,10 @@ enum fault_kind {
 	FAULT_429,
 	FAULT_CONCURRENCY,
 	FAULT_CREDENTIALS,
+	FAULT_401,
+	FAULT_504,
+	FAULT_GONE,
+	FAULT_RESYNC,
 };
 
 /* One rule of a fault plan: calls nth .. nth+count-1 below match fail. */
@@ -114,6 +163,14 @@ struct fault {
 	enum fault_kind kind;
 };
 
+/* Query parameters or headers of a request inside a batch. */
+struct params {
+	struct {
+		char *name, *value; /* owned */
+	} v[16];
+	size_t n;
+};
+
 struct answer {
 	unsigned status;
 	struct buf body;
@@ -122,6 +179,11 @@ struct answer {
 	char etag[72]; /* empty: none */
 	int64_t retry_after_s; /* 0: none */
 	const char *allow; /* of a 405 */
+	char *location; /* owned; NULL: none */
+	int units; /* what Graph says it cost; 0: not said */
+	int percent; /* of the units used, said from 80 on */
+	bool throttled; /* with x-ms-throttle-* */
+	bool minimal; /* Preference-Applied: return=minimal */
 };
 
 /* One request, from its headers until its answer is out. */
@@ -139,6 +201,8 @@ struct call {
 	struct bucket *bucket; /* NULL: not limited */
 	struct quota quota;
 	struct fault fault; /* kind FAULT_NONE: none strikes */
+	struct params *query, *headers; /* borrowed; of a batch, else NULL */
+	const struct call *outer; /* the batch */
 	struct answer answer;
 };
 
@@ -146,6 +210,8 @@ struct sim {
 	struct options opt;
 	struct org org;
 	struct limits *limits;
+	struct tenant tenant;
+	struct graph *graph; /* graph.h: tokens, units */
 	struct fault faults[MAX_FAULTS];
 	size_t n_faults;
 	struct rng rng; /* request ids, jitter */
@@ -177,6 +243,8 @@ void answer_error(struct call *c, unsigned status, const char *code,
     const char *summary, const char *cause);
 /* The answer of an edge in front of the API, without its headers. */
 void answer_gateway(struct call *c, unsigned status, const char *message);
+/* Host and scheme that the client used, for links: "http://..." */
+void answer_base(const struct call *c, struct buf *out);
 /* Queues c->answer on the connection, faults applied. */
 enum MHD_Result answer_send(struct call *c);
 
@@ -194,6 +262,10 @@ const char *call_header(const struct call *c, const char *name);
 
 extern const struct route okta_routes[];
 extern const size_t okta_n_routes;
+extern const struct route graph_routes[];
+extern const size_t graph_n_routes;
+extern const struct route graph_control_routes[];
+extern const size_t graph_control_n_routes;
 extern const struct route control_routes[];
 extern const size_t control_n_routes;
 
