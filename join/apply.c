@@ -25,7 +25,7 @@ struct page {
 	const struct msg *m;
 	int64_t container; /* the group whose members these are, or 0 */
 	int64_t generation;
-	bool unsure; /* something in it cannot be marked as seen */
+	int unsure; /* UNSURE_*: something in it cannot be marked as seen */
 	struct buf text, changed;
 };
 
@@ -65,10 +65,12 @@ mark_seen(struct page *p, int64_t pk)
 static void
 reject(struct page *p, yyjson_val *bad, const char *id, const char *stage)
 {
+	const struct reject r = { p->m, bad, id, stage, p->generation,
+		p->container };
 	struct object o;
 
-	if (!reject_put(p->j, p->f, p->m, bad, id, stage))
-		p->unsure = true;
+	if (!reject_put(p->j, p->f, &r))
+		p->unsure |= UNSURE_REJECT;
 	else if (object_find(p->s, p->f->stream_pk, id, strlen(id), &o) &&
 		 o.living)
 		mark_seen(p, o.pk);
@@ -136,6 +138,7 @@ revive(struct page *p, const struct object *o, const uint8_t hash[16])
 	    "INSERT OR REPLACE INTO seen(pk, generation)"
 	    " VALUES(?, ?)",
 	    "ii", o->pk, p->generation);
+	store_do(p->s, "DELETE FROM tombstone WHERE pk = ?", "i", o->pk);
 	change_add(p->s, o->mesh, MSG_PUT, NULL);
 	p->f->counts.added++;
 	p->f->alive++;
@@ -229,9 +232,7 @@ apply_record(struct page *p, yyjson_val *record)
 		return;
 	}
 	if (p->f->dead > 0)
-		p->f->dead -= store_do(p->s,
-		    "DELETE FROM reject WHERE stream = ? AND id = ?", "is",
-		    p->f->stream_pk, id, len);
+		reject_resolve(p->s, p->f, id, len, "came again");
 	if (strcmp(op, MSG_PUT) == 0)
 		put(p, record, id, len);
 	else if (strcmp(op, MSG_DELETE) == 0 ||
@@ -308,11 +309,11 @@ apply_page(struct join *j, struct flow *f, const struct msg *m)
 			 "is swept after this run",
 		    f->source, f->stream, (long long)m->seq, n,
 		    (long long)m->n);
-		p.unsure = true;
+		p.unsure |= UNSURE_PAGE;
 	}
 	f->unsure |= p.unsure;
 	if (p.container != 0)
-		container_close(j->store, f, m, p.container, p.unsure);
+		container_close(j->store, f, m, p.container, p.unsure != 0);
 	f->counts.pages++;
 	f->counts.records += (int64_t)n;
 	f->seq = m->seq;

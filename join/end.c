@@ -2,7 +2,7 @@
  * end.c - the end of a stream: what it proves and what follows from it.
  *
  * batch.c calls it like a page, in the order of seq.  Only a complete full
- * stream with an unbroken listing proves absence; what was marked in the pages
+ * stream that cert.c certifies proves absence; what was marked in the pages
  * leaves behind any complete one.  The sweep is decided here, in the same
  * transaction, and done by sweep.c.
  */
@@ -11,7 +11,9 @@
 
 #include <stdio.h>
 
+#include "clock.h"
 #include "json.h"
+#include "leave.h"
 #include "log.h"
 
 /* Rejects of earlier runs whose objects no longer come. */
@@ -19,47 +21,45 @@ static void
 forget_rejects(struct join *j, struct flow *f)
 {
 	f->dead -= store_do(j->store,
-	    "DELETE FROM reject WHERE stream = ? AND last_run < ?", "ii",
-	    f->stream_pk, f->run);
+	    "UPDATE reject SET resolved = ?, how = 'gone'"
+	    " WHERE stream = ? AND last_run < ? AND resolved IS NULL",
+	    "iii", clock_wall_ms(), f->stream_pk, f->run);
 }
 
-/* The phase behind a complete end; why is filled when it is held. */
+/* The phase behind a complete end; why is filled when there is one. */
 static const char *
 whole(
-    struct join *j, struct flow *f, const struct msg *m, char *why, size_t len)
+    struct join *j, struct flow *f, enum certificate is, char *why, size_t len)
 {
-	bool broken =
-	    m->certificate != NULL && !json_true(m->certificate, MSG_CHAIN);
+	const char *phase;
 
-	if (f->full) {
+	if (f->full && (is == CERT_WHOLE || is == CERT_UNSEEN)) {
 		store_do(j->store,
 		    "UPDATE stream SET full_run = ? WHERE pk = ?", "ii", f->run,
 		    f->stream_pk);
 		forget_rejects(j, f);
 	}
-	if (f->full && (broken || f->unsure)) {
-		snprintf(why, len, "not swept: %s",
-		    broken ? "the listing was broken off and begun again"
-			   : "records without an id were rejected");
-		log_warn("%s %s run %lld: %s", f->source, f->stream,
-		    (long long)f->run, why);
-		f->unsure = true;
-	}
-	return sweep_judge(j, f, why, len);
+	if (is == CERT_NONE)
+		j->doubtful = true;
+	phase = sweep_judge(j, f, is == CERT_EMPTY, why, len);
+	held_review(j, f->stream_pk, f->run_pk);
+	return phase;
 }
 
 static const char *
-phase_of(
-    struct join *j, struct flow *f, const struct msg *m, char *why, size_t len)
+phase_of(struct join *j, struct flow *f, const struct msg *m,
+    enum certificate *is, char *why, size_t len)
 {
 	const char *phase = "incomplete";
 
+	*is = CERT_NONE;
 	snprintf(why, len, "%s", m->why != NULL ? m->why : "");
 	if (m->skipped) {
 		phase = "skipped";
 		j->skipped = true;
 	} else if (m->complete) {
-		return whole(j, f, m, why, len);
+		*is = cert_judge(f, m, why, len);
+		return whole(j, f, *is, why, len);
 	} else {
 		j->incomplete = true;
 	}
@@ -68,11 +68,24 @@ phase_of(
 	return phase;
 }
 
+static void
+settle_edges(struct join *j, const struct flow *f)
+{
+	int64_t stay = edges_settle(j->store, j, f->source_pk);
+
+	if (stay > 0)
+		log_warn("%s: %lld memberships stay as long as their users or "
+			 "groups are held back",
+		    f->source, (long long)stay);
+}
+
 void
 apply_end(struct join *j, struct flow *f, const struct msg *m)
 {
 	char why[512] = "";
-	const char *phase = phase_of(j, f, m, why, sizeof(why));
+	enum certificate is;
+	const char *phase = phase_of(j, f, m, &is, why, sizeof(why));
+	bool read = is == CERT_WHOLE || is == CERT_UNSEEN;
 	struct buf warnings = { 0 };
 
 	if (m->warnings != NULL && yyjson_arr_size(m->warnings) > 0)
@@ -81,10 +94,11 @@ apply_end(struct join *j, struct flow *f, const struct msg *m)
 	flow_save(j, f);
 	store_do(j->store,
 	    "UPDATE checkpoint SET phase = ?, why = nullif(?, ''),"
-	    " warnings = ?, watermark = ? WHERE pk = ?",
-	    "ttsti", phase, why, warnings.data, warnings.len,
-	    m->complete && !m->skipped ? yyjson_get_str(m->watermark) : NULL,
-	    f->checkpoint_pk);
+	    " warnings = ?, watermark = ?, certified = ? WHERE pk = ?",
+	    "ttstii", phase, why, warnings.data, warnings.len,
+	    read ? yyjson_get_str(m->watermark) : NULL,
+	    (int64_t)(is == CERT_WHOLE), f->checkpoint_pk);
 	run_settle(j->store, f->run_pk, false);
+	settle_edges(j, f);
 	buf_free(&warnings);
 }

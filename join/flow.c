@@ -56,7 +56,7 @@ read_row(struct flow *f, sqlite3_stmt *st)
 	buf_clear(&f->state);
 	if (state != NULL)
 		buf_str(&f->state, state);
-	f->unsure = sqlite3_column_int(st, 5) != 0;
+	f->unsure = sqlite3_column_int(st, 5);
 	f->alive = sqlite3_column_int64(st, 6);
 	f->dead = sqlite3_column_int64(st, 7);
 	f->source_pk = sqlite3_column_int64(st, 8);
@@ -76,7 +76,8 @@ load(struct join *j, const char *source, const char *stream)
 {
 	sqlite3_stmt *st = store_ask(j->store,
 	    "SELECT c.pk, t.pk, c.mode, c.seq, c.state, c.unsure, t.alive,"
-	    " (SELECT count(*) FROM reject x WHERE x.stream = t.pk), s.pk,"
+	    " (SELECT count(*) FROM reject x WHERE x.stream = t.pk"
+	    " AND x.resolved IS NULL), s.pk,"
 	    " r.pk, r.number, s.epoch, r.generation, r.asked,"
 	    " c.pages, c.records, c.added, c.changed, c.same, c.gone,"
 	    " c.spared, c.rejects, c.errors,"

@@ -11,6 +11,7 @@
 #include "buf.h"
 #include "committer.h"
 #include "msg.h"
+#include "opt.h"
 #include "rules.h"
 #include "store.h"
 
@@ -40,6 +41,13 @@ bool watermark_is_future(const char *mark);
 void watermark_json(struct buf *b, const char *u, const char *g);
 #define WATERMARK_MAX 40
 
+/* Bits of checkpoint.unsure. */
+enum {
+	UNSURE_REJECT = 1, /* a record without an id was rejected */
+	UNSURE_PAGE = 2, /* a page came with records missing */
+	UNSURE_END = 4, /* the end does not certify the listing */
+};
+
 /* flow.c: a stream of a source in its current run, as join works on it. */
 struct counts {
 	int64_t pages, records, added, changed, same, gone, spared, rejects,
@@ -52,7 +60,8 @@ struct flow {
 	int64_t source_pk, stream_pk, run_pk, checkpoint_pk, type_pk;
 	int64_t run, epoch; /* of the database; messages may say 0 and 0 */
 	int64_t generation; /* of the run's start */
-	bool full, own, unsure, dirty;
+	bool full, own, dirty;
+	int unsure; /* UNSURE_*: why absence proves nothing */
 	int64_t told; /* seq of the last ack (service) */
 	int64_t seq, alive, dead; /* living objects, open dead letters */
 	bool leaving; /* some of them may be marked */
@@ -69,7 +78,8 @@ struct join {
 	int64_t rules_pk; /* of the version seen last */
 	char rules_seen[20];
 	bool sweeping; /* a sweep was decided and may not be done */
-	bool dead, skipped, held, incomplete; /* what the exit code tells */
+	/* What the exit code tells. */
+	bool dead, skipped, held, doubtful, incomplete;
 };
 
 struct flow *flow_find(struct join *j, const char *source, const char *stream);
@@ -98,12 +108,27 @@ void change_add(
     struct store *s, int64_t mesh, const char *op, const char *changed);
 void change_prune(struct store *s, int64_t acked);
 
+/* cert.c: what the complete end of a stream proves. */
+enum certificate {
+	CERT_WHOLE, /* all was read: watermark, and absence of a full run */
+	CERT_UNSEEN, /* all was read, but not all could be marked as seen */
+	CERT_EMPTY, /* a full listing without a record, where there were many */
+	CERT_NONE, /* something is missing */
+};
+/* `why` is filled unless it is whole; unsure and the log are as they should. */
+enum certificate cert_judge(
+    struct flow *f, const struct msg *m, char *why, size_t len);
+
 /* end.c, sweep.c */
 void apply_end(struct join *j, struct flow *f, const struct msg *m);
 /* The phase behind a complete end: done, sweeping, or held, when more would
  * leave than the guard allows; then why holds the numbers. */
+/* `empty`: the listing was, and why says so; then it is held in any case. */
 const char *sweep_judge(
-    struct join *j, const struct flow *f, char *why, size_t len);
+    struct join *j, const struct flow *f, bool empty, char *why, size_t len);
+/* Earlier runs (all but `run`) that hold nothing in the stream any more are
+ * done; one that does is told. */
+void held_review(struct join *j, int64_t stream, int64_t run);
 /* Goes on with decided sweeps: a chunk in this transaction, or in one of its
  * own; 0 when none is left, -1 when the store failed. */
 int sweep_step(struct join *j);
@@ -123,8 +148,11 @@ int join_load_rules(struct join *j);
 
 /* The two forms of the transport; they return the exit code. */
 int join_pipe(struct join *j, const char *after);
-int join_service(
-    struct join *j, const char *commit, const char *const *to, size_t n);
+struct join_ends {
+	struct opt_list commit, to; /* where join listens; where sinks do */
+	const char *key, *peers; /* CURVE, see bus.h; or NULL */
+};
+int join_service(struct join *j, const struct join_ends *e);
 
 /* admin.c, report.c: the subcommands. */
 int admin_begin(int argc, char **argv);

@@ -51,11 +51,15 @@ object_leave(
 	store_do(s, "DELETE FROM seen WHERE pk = ?", "i", o->pk);
 	store_do(s, "DELETE FROM leaving WHERE pk = ?", "i", o->pk);
 	change_add(s, o->mesh, MSG_DELETE, NULL);
+	store_do(s,
+	    "INSERT OR REPLACE INTO tombstone(pk, number, at)"
+	    " VALUES(?, ?, ?)",
+	    "iii", o->pk, s->newest, clock_wall_ms());
 	f->counts.gone++;
 	f->alive--;
 }
 
-/* The first mark stays: an older run that is held still owns it. */
+/* Beside the mark of an older run that is held: each may be approved. */
 void
 leaving_mark(struct store *s, struct flow *f, int64_t pk, const char *why)
 {
@@ -77,7 +81,8 @@ void
 leaving_forget(struct store *s, int64_t source)
 {
 	store_do(s,
-	    "DELETE FROM leaving WHERE pk IN (SELECT l.pk FROM leaving l"
+	    "DELETE FROM leaving WHERE generation > 0 AND (pk, generation) IN"
+	    " (SELECT l.pk, l.generation FROM leaving l"
 	    " JOIN object o ON o.pk = l.pk JOIN stream t ON t.pk = o.stream"
 	    " WHERE t.source = ?1 AND (o.stream, l.generation) NOT IN"
 	    " (SELECT c.stream, r.generation FROM run r"
@@ -131,13 +136,14 @@ container_open(struct store *s, const struct flow *f, const struct msg *m,
 
 /* Members of the group that its listing did not have; at most LEAVE_CHUNK. */
 static size_t
-unlisted(struct store *s, int64_t container, struct object *out)
+unlisted(struct store *s, int64_t container, int64_t after, struct object *out)
 {
 	sqlite3_stmt *st = store_ask(s,
 	    "SELECT o.pk, o.mesh FROM container c"
 	    " JOIN object o ON o.container = c.pk JOIN seen n ON n.pk = o.pk"
-	    " WHERE c.pk = ? AND n.generation < c.listing AND c.unsure = 0",
-	    "i", container);
+	    " WHERE c.pk = ? AND n.generation < c.listing AND c.unsure = 0"
+	    " AND o.pk > ? ORDER BY o.pk",
+	    "ii", container, after);
 	size_t n = 0;
 
 	while (n < LEAVE_CHUNK && store_row(s, st)) {
@@ -148,58 +154,107 @@ unlisted(struct store *s, int64_t container, struct object *out)
 	return n;
 }
 
+/*
+ * Where the group says that it has more members than were listed, those that
+ * were not are only marked, and the guard of the stream's end decides.
+ */
+static void
+replace(struct store *s, struct flow *f, int64_t container, bool doubt)
+{
+	struct object gone[LEAVE_CHUNK];
+	enum wait wait = edge_wait(s, f);
+	int64_t after = 0;
+	size_t n;
+
+	do {
+		n = unlisted(s, container, after, gone);
+		for (size_t i = 0; i < n; i++) {
+			after = gone[i].pk;
+			if (doubt)
+				leaving_mark(s, f, after, "removed");
+			else
+				edge_leave(s, f, wait, &gone[i], "removed");
+		}
+	} while (n == LEAVE_CHUNK);
+}
+
 /* Behind a page of the group: on the last one the set is replaced. */
 void
 container_close(struct store *s, struct flow *f, const struct msg *m,
     int64_t container, bool unsure)
 {
-	struct object gone[LEAVE_CHUNK];
-	size_t n;
-
 	if (unsure)
 		store_do(s, "UPDATE container SET unsure = 1 WHERE pk = ?", "i",
 		    container);
 	if (!m->last)
 		return;
-	do {
-		n = unlisted(s, container, gone);
-		for (size_t i = 0; i < n; i++)
-			object_leave(s, f, &gone[i], "removed");
-	} while (n == LEAVE_CHUNK);
+	replace(s, f, container, json_get(m->context, MSG_USERS_COUNT) != NULL);
+	/* Rejects of members that the group has no more. */
+	f->dead -= store_do(s,
+	    "UPDATE reject SET resolved = ?, how = 'gone' WHERE stream = ?"
+	    " AND container = ? AND resolved IS NULL AND generation <"
+	    " (SELECT listing FROM container WHERE pk = ? AND unsure = 0)",
+	    "iiii", clock_wall_ms(), f->stream_pk, container, container);
 	store_do(s, "UPDATE container SET listing = NULL WHERE pk = ?", "i",
 	    container);
 }
 
+/* What a page must say for its record to be mapped again. */
 static void
-reject_row(struct join *j, struct flow *f, const struct msg *m, yyjson_val *bad,
-    const char *id, const char *stage)
+reject_header(const struct msg *m, struct buf *out)
 {
+	buf_str(out, "{\"" MSG_V "\":1");
+	msg_str(out, MSG_AT, m->at);
+	msg_val(out, MSG_FILTER, m->filter);
+	msg_val(out, MSG_KEY, m->key);
+	msg_str(out, MSG_EXTERNAL_ID, m->external_id);
+	msg_val(out, MSG_CONTEXT, m->context);
+	buf_char(out, '}');
+}
+
+static bool
+reject_open(struct store *s, const struct flow *f, const char *id)
+{
+	sqlite3_stmt *st = store_ask(s,
+	    "SELECT 1 FROM reject WHERE stream = ? AND id = ?"
+	    " AND resolved IS NULL",
+	    "it", f->stream_pk, id);
+	bool is = store_row(s, st);
+
+	store_end(st);
+	return is;
+}
+
+/* A letter that there is gets the newest reason; a resolved one begins anew. */
+static void
+reject_write(struct store *s, const struct flow *f, const struct reject *r,
+    const char *id)
+{
+	struct buf raw = { 0 }, header = { 0 };
 	char at[CLOCK_TEXT];
-	const char *code = json_text(bad, MSG_CODE), *place;
-	const char *message = json_text(bad, MSG_MESSAGE);
-	struct buf raw = { 0 };
-	int64_t rows;
 
 	clock_rfc3339(clock_wall_ms(), at);
-	place = json_text(bad, MSG_AT);
-	if (json_get(bad, MSG_RAW) != NULL)
-		json_write(&raw, json_get(bad, MSG_RAW));
-	rows = store_do(j->store,
-	    "UPDATE reject SET stage = ?, code = ?, place = ?, message = ?,"
-	    " raw = ?, rules = ?, last_run = ?, at = ?"
-	    " WHERE stream = ? AND id = ?",
-	    "ttttttitit", stage, code, place, message, raw.data, m->rules,
-	    f->run, at, f->stream_pk, id);
-	if (rows == 0) {
-		store_do(j->store,
-		    "INSERT INTO reject(stage, code, place, message, raw,"
-		    " rules, first_run, last_run, at, stream, id)"
-		    " VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-		    "ttttttiitit", stage, code, place, message, raw.data,
-		    m->rules, f->run, f->run, at, f->stream_pk, id);
-		f->dead++;
-	}
+	if (json_get(r->bad, MSG_RAW) != NULL)
+		json_write(&raw, json_get(r->bad, MSG_RAW));
+	reject_header(r->m, &header);
+	store_do(s,
+	    "INSERT INTO reject(stream, id, stage, code, place, message, raw,"
+	    " rules, first_run, last_run, first_at, at, header, generation,"
+	    " container) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?9, ?10,"
+	    " ?10, ?11, ?12, nullif(?13, 0)) ON CONFLICT(stream, id) DO UPDATE"
+	    " SET first_run = iif(resolved IS NULL, first_run, ?9),"
+	    " first_at = iif(resolved IS NULL, first_at, ?10),"
+	    " tries = iif(resolved IS NULL, tries, 0), resolved = NULL,"
+	    " how = NULL, stage = ?3, code = ?4, place = ?5, message = ?6,"
+	    " raw = ?7, rules = ?8, last_run = ?9, at = ?10, header = ?11,"
+	    " generation = ?12, container = nullif(?13, 0)",
+	    "ittttttt"
+	    "ittii",
+	    f->stream_pk, id, r->stage, json_text(r->bad, MSG_CODE),
+	    json_text(r->bad, MSG_AT), json_text(r->bad, MSG_MESSAGE), raw.data,
+	    r->m->rules, f->run, at, header.data, r->generation, r->container);
 	buf_free(&raw);
+	buf_free(&header);
 }
 
 /*
@@ -207,23 +262,33 @@ reject_row(struct join *j, struct flow *f, const struct msg *m, yyjson_val *bad,
  * returned: the object that it was cannot be marked as seen.
  */
 int
-reject_put(struct join *j, struct flow *f, const struct msg *m, yyjson_val *bad,
-    const char *id, const char *stage)
+reject_put(struct join *j, struct flow *f, const struct reject *r)
 {
 	char place[64];
+	const char *id = r->id, *message = json_text(r->bad, MSG_MESSAGE);
 	int known = id != NULL && id[0] != '\0';
 
 	if (!known) {
 		snprintf(place, sizeof(place), "page %lld record %lld",
-		    (long long)m->seq,
-		    (long long)json_int(json_get(bad, MSG_INDEX), 0));
+		    (long long)r->m->seq,
+		    (long long)json_int(json_get(r->bad, MSG_INDEX), 0));
 		id = place;
 	}
-	reject_row(j, f, m, bad, id, stage);
+	f->dead += !reject_open(j->store, f, id);
+	reject_write(j->store, f, r, id);
 	f->counts.rejects++;
 	j->dead = true;
 	log_debug("%s %s %s: %s", f->source, f->stream, id,
-	    json_text(bad, MSG_MESSAGE) != NULL ? json_text(bad, MSG_MESSAGE)
-						: "");
+	    message != NULL ? message : "");
 	return known;
+}
+
+void
+reject_resolve(struct store *s, struct flow *f, const char *id, size_t len,
+    const char *how)
+{
+	f->dead -= store_do(s,
+	    "UPDATE reject SET resolved = ?, how = ?, raw = NULL, header = NULL"
+	    " WHERE stream = ? AND id = ? AND resolved IS NULL",
+	    "itis", clock_wall_ms(), how, f->stream_pk, id, len);
 }

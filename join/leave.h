@@ -25,11 +25,31 @@ void leaving_mark(struct store *s, struct flow *f, int64_t pk, const char *why);
 void leaving_clear(struct store *s, const struct flow *f, int64_t pk);
 /* What runs of the source marked that neither ended nor are held. */
 void leaving_forget(struct store *s, int64_t source);
+/*
+ * edge.c: a membership leaves, or waits while its user or its group is held
+ * back, or not decided yet in the run that is under way.
+ */
+enum wait { WAIT_NONE, WAIT_HELD, WAIT_RUN };
+/* What memberships of the stream wait for now; another stream's never do. */
+enum wait edge_wait(struct store *s, const struct flow *f);
+void edge_leave(struct store *s, struct flow *f, enum wait w,
+    const struct object *o, const char *why);
+/* Lets those go whose wait is over; j may be NULL.  Returns how many stay. */
+int64_t edges_settle(struct store *s, struct join *j, int64_t source);
 void container_open(struct store *s, const struct flow *f, const struct msg *m,
     int64_t *container, int64_t *generation);
 void container_close(struct store *s, struct flow *f, const struct msg *m,
     int64_t container, bool unsure);
-int reject_put(struct join *j, struct flow *f, const struct msg *m,
-    yyjson_val *bad, const char *id, const char *stage);
+/* A record that became none, in the page m. */
+struct reject {
+	const struct msg *m;
+	yyjson_val *bad; /* code, at, message, raw, index */
+	const char *id, *stage; /* id may be NULL */
+	int64_t generation, container; /* of what it would have been */
+};
+int reject_put(struct join *j, struct flow *f, const struct reject *r);
+/* Its object came and is right: the letter keeps no raw text any more. */
+void reject_resolve(struct store *s, struct flow *f, const char *id, size_t len,
+    const char *how);
 
 #endif

@@ -408,7 +408,8 @@ finish(struct join *j)
 		return EXIT_TEMPORARY;
 	if (open || j->incomplete)
 		return EXIT_TEMPORARY;
-	return j->dead || j->skipped || j->held ? EXIT_PARTLY : EXIT_DONE;
+	return j->dead || j->skipped || j->held || j->doubtful ? EXIT_PARTLY
+							       : EXIT_DONE;
 }
 
 int

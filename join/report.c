@@ -235,7 +235,7 @@ report_dead(int argc, char **argv)
 	    "SELECT s.name, t.name, x.id, x.stage, x.code, x.place, x.message,"
 	    " x.first_run, x.last_run, x.at, x.rules, x.raw FROM reject x"
 	    " JOIN stream t ON t.pk = x.stream JOIN source s ON s.pk = t.source"
-	    " ORDER BY s.name, t.name, x.pk",
+	    " WHERE x.resolved IS NULL ORDER BY s.name, t.name, x.pk",
 	    "");
 	if (!json)
 		printf(form, "SOURCE", "STREAM", "ID", "STAGE", "RUN", "REASON",

@@ -139,6 +139,7 @@ static int64_t
 run_add(struct store *s, int64_t source, const char *asked)
 {
 	char at[CLOCK_TEXT];
+	int64_t run;
 
 	now(at);
 	leaving_forget(s, source);
@@ -153,7 +154,10 @@ run_add(struct store *s, int64_t source, const char *asked)
 	    "INSERT INTO run(source, number, asked, state, generation, started)"
 	    " SELECT pk, run, ?, 'running', ?, ? FROM source WHERE pk = ?",
 	    "titi", asked, ++s->generation, at, source);
-	return sqlite3_last_insert_rowid(s->db);
+	run = sqlite3_last_insert_rowid(s->db);
+	/* Nothing of the closed run is decided any more. */
+	edges_settle(s, NULL, source);
+	return run;
 }
 
 /* Is the unfinished run one that this question can go on with? */

@@ -81,11 +81,14 @@ move_marks(struct store *s, int64_t run, const struct tally *t, bool all_known)
 		return;
 	st = store_ask(s,
 	    "SELECT s.name FROM run r JOIN source s ON s.pk = r.source"
-	    " WHERE r.pk = ?",
+	    " WHERE r.pk = ? AND s.run = r.number",
 	    "i", run);
 	if (store_row(s, st))
 		snprintf(source, sizeof(source), "%s", store_text(st, 0));
 	store_end(st);
+	/* An older run that is let go: a newer one has moved them since. */
+	if (source[0] == '\0')
+		return;
 	watermark_read(s, source, u, g);
 	watermark_write(s, source, t->u[0] != '\0' ? t->u : u,
 	    group[0] != '\0' ? group : g);

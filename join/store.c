@@ -23,7 +23,6 @@
 #include "log.h"
 #include "mem.h"
 
-#define STORE_VERSION 3
 #define STORE_APPLICATION 0x49444d4a /* "IDMJ" */
 #define STORE_BUSY_MS 30000
 #ifndef STORE_QUERIES
@@ -253,27 +252,57 @@ create(struct store *s)
 	execute(s, "COMMIT");
 }
 
+/* A database of ours, of another version. */
+static int
+other_version(struct store *s, enum store_mode mode, int64_t version)
+{
+	int64_t pid;
+
+	if (version > STORE_VERSION || version < 1) {
+		log_error("%s has version %lld, this program knows up to %d: "
+			  "use the newer idmesh that made it",
+		    s->path, (long long)version, STORE_VERSION);
+		return EXIT_USAGE;
+	}
+	if (mode != STORE_MAKE) {
+		log_error("%s has version %lld of an older idmesh: the next "
+			  "run or `idmesh join begin` brings it to version %d",
+		    s->path, (long long)version, STORE_VERSION);
+		return EXIT_USAGE;
+	}
+	if (store_locked(s, &pid)) {
+		log_error("%s has version %lld, and an older join (process "
+			  "%lld) is at work on it: stop that one first",
+		    s->path, (long long)version, (long long)pid);
+		return EXIT_TEMPORARY;
+	}
+	return store_migrate(s, version) == 0 ? EXIT_DONE : EXIT_TEMPORARY;
+}
+
 /* Is this file ours, of our version? Makes it so when it is new. */
 static int
 check(struct store *s, enum store_mode mode)
 {
-	int64_t version = pragma(s, "PRAGMA user_version");
-	int64_t application = pragma(s, "PRAGMA application_id");
+	int64_t version, application, things;
+	bool notadb;
 
+	/* At one moment: another process may be making it. */
+	execute(s, "BEGIN");
+	version = pragma(s, "PRAGMA user_version");
+	application = pragma(s, "PRAGMA application_id");
+	things = pragma(s, "SELECT count(*) FROM sqlite_schema");
+	notadb = sqlite3_errcode(s->db) == SQLITE_NOTADB;
+	execute(s, "ROLLBACK");
 	if (s->failed)
-		return sqlite3_errcode(s->db) == SQLITE_NOTADB ? EXIT_USAGE
-							       : EXIT_TEMPORARY;
+		return notadb ? EXIT_USAGE : EXIT_TEMPORARY;
 	if (version == 0 && application == 0 && mode == STORE_MAKE &&
-	    pragma(s, "SELECT count(*) FROM sqlite_schema") == 0) {
+	    things == 0) {
 		create(s);
 	} else if (application != STORE_APPLICATION) {
 		log_error("%s is no database of idmesh join", s->path);
 		return EXIT_USAGE;
 	} else if (version != STORE_VERSION) {
-		log_error("%s has version %lld, this program reads version %d: "
-			  "use the idmesh that made it, or a new file",
-		    s->path, (long long)version, STORE_VERSION);
-		return EXIT_USAGE;
+		return other_version(s, mode, version);
 	}
 	return s->failed ? EXIT_TEMPORARY : EXIT_DONE;
 }

@@ -13,6 +13,8 @@
 
 #include <sqlite3.h>
 
+#define STORE_VERSION 4
+
 /* store.c: the database.  An error is logged once and sticks: from then on
  * nothing is executed, no row is found and store_commit() fails. */
 enum store_mode { STORE_READ, STORE_WRITE, STORE_MAKE };
@@ -38,6 +40,8 @@ int store_open(struct store **s, const char *path, enum store_mode mode);
 void store_close(struct store *s);
 /* One join a database; EXIT_TEMPORARY names who holds it. */
 int store_lock(struct store *s);
+/* Is a join at work on it?  Then *pid is its process. */
+int store_locked(struct store *s, int64_t *pid);
 /* The lock file says which sources a join works on; 1 when it is taken. */
 void store_claim(struct store *s, const char *source);
 int store_claimed(struct store *s, const char *source, int64_t *pid);
@@ -59,5 +63,8 @@ void store_end(sqlite3_stmt *st);
 int64_t store_do(struct store *s, const char *sql, const char *types, ...);
 const char *store_text(sqlite3_stmt *st, int column);
 extern const char store_schema[];
+/* Brings an older version to STORE_VERSION in one transaction; -1 when the
+ * database stays as it was. */
+int store_migrate(struct store *s, int64_t version);
 
 #endif

@@ -75,18 +75,35 @@ store_claim(struct store *s, const char *source)
 		log_warn("%s.lock: %s", s->path, strerror(errno));
 }
 
-int
-store_claimed(struct store *s, const char *source, int64_t *pid)
+/* Only looks: taking it would refuse a join that is just starting. */
+static int
+taken(struct store *s, char text[LOCK_TEXT_MAX], int64_t *pid)
 {
 	struct flock lock = writer();
-	char text[LOCK_TEXT_MAX], *line, *next;
 
-	/* Only looks: taking it would refuse a join that is just starting. */
 	if (fcntl(s->lock_fd, F_OFD_GETLK, &lock) != 0 ||
 	    lock.l_type == F_UNLCK)
 		return 0;
 	lock_text(s, text);
 	*pid = strtol(text, NULL, 10);
+	return 1;
+}
+
+int
+store_locked(struct store *s, int64_t *pid)
+{
+	char text[LOCK_TEXT_MAX];
+
+	return taken(s, text, pid);
+}
+
+int
+store_claimed(struct store *s, const char *source, int64_t *pid)
+{
+	char text[LOCK_TEXT_MAX], *line, *next;
+
+	if (!taken(s, text, pid))
+		return 0;
 	for (line = strchr(text, '\n'); line != NULL; line = next) {
 		line++;
 		next = strchr(line, '\n');

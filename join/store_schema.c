@@ -1,7 +1,8 @@
 /*
  * store_schema.c - the tables of join's database.
  *
- * store.c runs it on a new file; the version is user_version.  Rows that a
+ * store.c runs it on a new file; the version is user_version, and
+ * store_migrate.c brings an older one here.  Rows that a
  * full pass touches are narrow (object, seen) and their JSON lies apart
  * (attrs), so that an unchanged pass writes some ten bytes an object.
  */
@@ -34,7 +35,8 @@ const char store_schema[] =
     " generation INTEGER NOT NULL, started TEXT NOT NULL, ended TEXT,"
     " UNIQUE(source, number));"
     /* phase: reading, sweeping, done, held, incomplete, skipped.  swept: the
-     * last object that the sweep has looked at. */
+     * last object that the sweep has looked at.  certified: whether the end
+     * was complete and what it says agrees with what was committed. */
     "CREATE TABLE checkpoint(pk INTEGER PRIMARY KEY, run INTEGER NOT NULL,"
     " stream INTEGER NOT NULL, mode TEXT NOT NULL, since TEXT,"
     " seq INTEGER NOT NULL DEFAULT 0, state TEXT,"
@@ -45,7 +47,7 @@ const char store_schema[] =
     " same INTEGER NOT NULL DEFAULT 0, gone INTEGER NOT NULL DEFAULT 0,"
     " spared INTEGER NOT NULL DEFAULT 0, rejects INTEGER NOT NULL DEFAULT 0,"
     " errors INTEGER NOT NULL DEFAULT 0, unsure INTEGER NOT NULL DEFAULT 0,"
-    " why TEXT, warnings TEXT, UNIQUE(run, stream));"
+    " why TEXT, warnings TEXT, certified INTEGER, UNIQUE(run, stream));"
     /* A group whose members are listed; listing: the generation of the
      * listing that is under way. */
     "CREATE TABLE container(pk INTEGER PRIMARY KEY, stream INTEGER NOT NULL,"
@@ -61,9 +63,14 @@ const char store_schema[] =
     "CREATE TABLE attrs(pk INTEGER PRIMARY KEY, text TEXT NOT NULL);"
     "CREATE TABLE seen(pk INTEGER PRIMARY KEY, generation INTEGER NOT NULL);"
     /* Living objects that a run took out and that its guard has not let go
-     * yet.  generation: of the run; reason: as in object.gone. */
-    "CREATE TABLE leaving(pk INTEGER PRIMARY KEY, reason TEXT NOT NULL,"
-    " generation INTEGER NOT NULL);"
+     * yet.  generation: of the run; 0 for a membership that its group does not
+     * list any more, and that waits for its user or its group to be decided.
+     * reason: as in object.gone. */
+    "CREATE TABLE leaving(pk INTEGER NOT NULL, generation INTEGER NOT NULL,"
+    " reason TEXT NOT NULL, PRIMARY KEY(pk, generation)) WITHOUT ROWID;"
+    /* When what left did so, and as which number of the change log. */
+    "CREATE TABLE tombstone(pk INTEGER PRIMARY KEY, number INTEGER NOT NULL,"
+    " at INTEGER NOT NULL);"
     "CREATE TABLE rules(pk INTEGER PRIMARY KEY,"
     " version TEXT NOT NULL UNIQUE);"
     "CREATE TABLE type(pk INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE);"
@@ -73,7 +80,15 @@ const char store_schema[] =
     /* changed: JSON array of attributes, NULL when the object is new. */
     "CREATE TABLE change(number INTEGER PRIMARY KEY, mesh INTEGER NOT NULL,"
     " op TEXT NOT NULL, changed TEXT, at INTEGER NOT NULL);"
+    /* Dead letters.  header: of the page that the raw record came in;
+     * generation and container: of the object that it would have become;
+     * tries: how often it was mapped again by hand; resolved: when it came
+     * right, in ms, and how. */
     "CREATE TABLE reject(pk INTEGER PRIMARY KEY, stream INTEGER NOT NULL,"
     " id TEXT NOT NULL, stage TEXT NOT NULL, code TEXT, place TEXT,"
     " message TEXT, raw TEXT, rules TEXT, first_run INTEGER NOT NULL,"
-    " last_run INTEGER NOT NULL, at TEXT, UNIQUE(stream, id));";
+    " last_run INTEGER NOT NULL, at TEXT, header TEXT, first_at TEXT,"
+    " generation INTEGER NOT NULL DEFAULT 0, container INTEGER,"
+    " tries INTEGER NOT NULL DEFAULT 0, resolved INTEGER, how TEXT,"
+    " UNIQUE(stream, id));"
+    "CREATE INDEX reject_open ON reject(stream) WHERE resolved IS NULL;";

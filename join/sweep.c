@@ -23,9 +23,6 @@
 #ifndef SWEEP_CHUNK
 #define SWEEP_CHUNK 1000
 #endif
-/* An empty listing of a stream with this many objects is not believed. */
-#define SWEEP_EMPTY 10
-
 /* What would leave a stream: absent objects and marked ones by reason. */
 struct leavers {
 	int64_t absent, all;
@@ -44,8 +41,9 @@ absent(struct store *s, const struct flow *f)
 {
 	sqlite3_stmt *st = store_ask(s,
 	    "SELECT count(*) FROM seen n JOIN object o ON o.pk = n.pk"
-	    " WHERE n.generation < ? AND o.stream = ?"
-	    " AND NOT EXISTS (SELECT 1 FROM leaving l WHERE l.pk = n.pk)",
+	    " WHERE n.generation < ?1 AND o.stream = ?2"
+	    " AND NOT EXISTS (SELECT 1 FROM leaving l WHERE l.pk = n.pk"
+	    " AND l.generation IN (0, ?1))",
 	    "ii", f->generation, f->stream_pk);
 	int64_t n = store_row(s, st) ? sqlite3_column_int64(st, 0) : 0;
 
@@ -73,8 +71,9 @@ count_leavers(struct store *s, const struct flow *f, struct leavers *l)
 	st = store_ask(s,
 	    "SELECT count(*), l.reason FROM leaving l"
 	    " JOIN object o ON o.pk = l.pk"
-	    " WHERE o.stream = ? GROUP BY l.reason ORDER BY l.reason",
-	    "i", f->stream_pk);
+	    " WHERE o.stream = ? AND l.generation = ?"
+	    " GROUP BY l.reason ORDER BY l.reason",
+	    "ii", f->stream_pk, f->generation);
 	while (store_row(s, st))
 		add_leavers(l, sqlite3_column_int64(st, 0), store_text(st, 1));
 }
@@ -85,9 +84,17 @@ too_many(
 {
 	return l->all > g->max ||
 	       (f->alive >= g->of_at_least &&
-		   (double)l->all * 100 > g->percent * (double)f->alive) ||
-	       (l->absent > 0 && f->counts.records == 0 &&
-		   f->alive >= SWEEP_EMPTY);
+		   (double)l->all * 100 > g->percent * (double)f->alive);
+}
+
+static void
+tell_held(struct join *j, const struct flow *f, const char *why)
+{
+	log_warn("%s %s run %lld: %s; if that is right: "
+		 "idmesh join approve --db %s %lld",
+	    f->source, f->stream, (long long)f->run, why, j->store->path,
+	    (long long)f->run);
+	j->held = true;
 }
 
 static void
@@ -99,15 +106,12 @@ hold(struct join *j, const struct flow *f, const struct rules_guard *g,
 	    "%lld or %g %%; nothing was deleted",
 	    (long long)l->all, (long long)f->alive, l->text.data,
 	    (long long)g->max, g->percent);
-	log_warn("%s %s run %lld: %s; if that is right: "
-		 "idmesh join approve --db %s %lld",
-	    f->source, f->stream, (long long)f->run, why, j->store->path,
-	    (long long)f->run);
-	j->held = true;
+	tell_held(j, f, why);
 }
 
 const char *
-sweep_judge(struct join *j, const struct flow *f, char *why, size_t len)
+sweep_judge(
+    struct join *j, const struct flow *f, bool empty, char *why, size_t len)
 {
 	struct rules_guard g = { 500, 5, 50 };
 	struct leavers l = { 0 };
@@ -118,6 +122,9 @@ sweep_judge(struct join *j, const struct flow *f, char *why, size_t len)
 	count_leavers(j->store, f, &l);
 	if (l.all == 0) {
 		phase = "done";
+	} else if (empty) {
+		tell_held(j, f, why);
+		phase = "held";
 	} else if (too_many(&g, f, &l)) {
 		hold(j, f, &g, &l, why, len);
 		phase = "held";
@@ -128,9 +135,17 @@ sweep_judge(struct join *j, const struct flow *f, char *why, size_t len)
 	return phase;
 }
 
+/* A stream of an earlier run that its guard holds. */
+struct held {
+	int64_t checkpoint, run, number, generation;
+	bool absent; /* it was listed in full */
+	char name[256];
+};
+
 /* One sweep that was decided and is not done. */
 struct sweep {
-	int64_t checkpoint, run, stream, generation, after;
+	int64_t checkpoint, run, source, stream, generation, after;
+	char name[32]; /* of the stream */
 	bool absent; /* what was not listed goes too */
 	int64_t since_ms; /* spares what changed later, -1 unknown */
 	int64_t gone, spared, last;
@@ -142,8 +157,9 @@ next_sweep(struct store *s, struct sweep *w)
 {
 	sqlite3_stmt *st = store_ask(s,
 	    "SELECT c.pk, c.run, c.stream, r.generation, c.swept, c.watermark,"
-	    " c.mode = 'full' AND c.unsure = 0"
+	    " c.mode = 'full' AND c.unsure = 0, r.source, t.name"
 	    " FROM checkpoint c JOIN run r ON r.pk = c.run"
+	    " JOIN stream t ON t.pk = c.stream"
 	    " WHERE c.phase = 'sweeping' LIMIT 1",
 	    "");
 	const char *since;
@@ -157,7 +173,9 @@ next_sweep(struct store *s, struct sweep *w)
 		.generation = sqlite3_column_int64(st, 3),
 		.after = sqlite3_column_int64(st, 4),
 		.absent = sqlite3_column_int(st, 6) != 0,
+		.source = sqlite3_column_int64(st, 7),
 	};
+	snprintf(w->name, sizeof(w->name), "%s", store_text(st, 8));
 	since = store_text(st, 5);
 	if (since == NULL ||
 	    clock_parse_rfc3339(since, strlen(since), &w->since_ms) != 0)
@@ -186,7 +204,7 @@ spared(const struct sweep *w, const char *attrs)
 	return late;
 }
 
-/* Marks of older runs that are held were judged together with this one's. */
+/* Only its own marks: what an older run holds, that run's approval lets go. */
 static void
 marked_rows(struct store *s, struct sweep *w, struct flow *f)
 {
@@ -195,7 +213,7 @@ marked_rows(struct store *s, struct sweep *w, struct flow *f)
 	sqlite3_stmt *st = store_ask(s,
 	    "SELECT o.pk, o.mesh, l.reason FROM leaving l"
 	    " JOIN object o ON o.pk = l.pk"
-	    " WHERE o.stream = ? AND l.generation <= ? ORDER BY l.pk LIMIT ?",
+	    " WHERE o.stream = ? AND l.generation = ? ORDER BY l.pk LIMIT ?",
 	    "iii", w->stream, w->generation, (int64_t)SWEEP_CHUNK);
 	size_t n = 0;
 
@@ -223,6 +241,7 @@ sweep_rows(struct store *s, struct sweep *w, struct flow *f)
 	    " WHERE n.pk > ? AND n.generation < ? AND o.stream = ?"
 	    " ORDER BY n.pk LIMIT ?",
 	    "iiii", w->after, w->generation, w->stream, (int64_t)SWEEP_CHUNK);
+	enum wait wait;
 	size_t n = 0;
 
 	w->last = w->after;
@@ -236,9 +255,81 @@ sweep_rows(struct store *s, struct sweep *w, struct flow *f)
 		gone[n].pk = w->last;
 		gone[n++].mesh = sqlite3_column_int64(st, 1);
 	}
+	wait = edge_wait(s, f);
 	for (size_t i = 0; i < n; i++)
-		object_leave(s, f, &gone[i], "absent");
-	w->gone = (int64_t)n;
+		edge_leave(s, f, wait, &gone[i], "absent");
+	w->gone = f->counts.gone;
+}
+
+/* Is there still something that the run holds back in the stream? */
+static bool
+holds(struct store *s, int64_t stream, int64_t generation, bool absentees)
+{
+	sqlite3_stmt *st = store_ask(s,
+	    "SELECT EXISTS (SELECT 1 FROM leaving l JOIN object o ON o.pk = "
+	    "l.pk"
+	    " WHERE o.stream = ?1 AND l.generation = ?2) OR (?3 AND EXISTS"
+	    " (SELECT 1 FROM seen n JOIN object o ON o.pk = n.pk"
+	    " WHERE n.generation < ?2 AND o.stream = ?1))",
+	    "iii", stream, generation, (int64_t)absentees);
+	bool is = store_row(s, st) && sqlite3_column_int(st, 0) != 0;
+
+	store_end(st);
+	return is;
+}
+
+/* A held stream of an earlier run; *after moves on. */
+static int
+next_held(struct store *s, int64_t stream, int64_t not_run, int64_t *after,
+    struct held *h)
+{
+	sqlite3_stmt *st = store_ask(s,
+	    "SELECT c.pk, c.run, r.number, r.generation,"
+	    " c.mode = 'full' AND c.unsure = 0, s.name, t.name"
+	    " FROM checkpoint c JOIN run r ON r.pk = c.run"
+	    " JOIN stream t ON t.pk = c.stream"
+	    " JOIN source s ON s.pk = r.source WHERE c.phase = 'held'"
+	    " AND c.stream = ? AND c.run <> ? AND c.pk > ?"
+	    " ORDER BY c.pk LIMIT 1",
+	    "iii", stream, not_run, *after);
+
+	if (!store_row(s, st))
+		return 0;
+	*after = h->checkpoint = sqlite3_column_int64(st, 0);
+	h->run = sqlite3_column_int64(st, 1);
+	h->number = sqlite3_column_int64(st, 2);
+	h->generation = sqlite3_column_int64(st, 3);
+	h->absent = sqlite3_column_int(st, 4) != 0;
+	snprintf(h->name, sizeof(h->name), "%.200s %.30s", store_text(st, 5),
+	    store_text(st, 6));
+	store_end(st);
+	return 1;
+}
+
+void
+held_review(struct join *j, int64_t stream, int64_t run)
+{
+	struct store *s = j->store;
+	int64_t after = 0;
+	struct held h;
+
+	while (next_held(s, stream, run, &after, &h)) {
+		if (holds(s, stream, h.generation, h.absent)) {
+			if (run != 0)
+				log_warn("%s run %lld still holds objects "
+					 "back: idmesh join approve --db %s "
+					 "%lld",
+				    h.name, (long long)h.number, s->path,
+				    (long long)h.number);
+			j->held = true;
+			continue;
+		}
+		store_do(s,
+		    "UPDATE checkpoint SET phase = 'done', why ="
+		    " 'what was held is there again or has left' WHERE pk = ?",
+		    "i", h.checkpoint);
+		run_settle(s, h.run, false);
+	}
 }
 
 /* The flow in memory, if this process has it, must agree. */
@@ -266,6 +357,8 @@ sweep_step(struct join *j)
 
 	if (!next_sweep(s, &w))
 		return 0;
+	scratch.stream = w.name;
+	scratch.source_pk = w.source;
 	marked_rows(s, &w, &scratch);
 	last = w.rows == 0 && !w.absent;
 	if (w.rows == 0 && w.absent) {
@@ -279,9 +372,12 @@ sweep_step(struct join *j)
 	    w.checkpoint);
 	store_do(s, "UPDATE stream SET alive = alive - ? WHERE pk = ?", "ii",
 	    w.gone, w.stream);
-	if (last)
-		run_settle(s, w.run, false);
 	tell_flow(j, &w);
+	if (last) {
+		run_settle(s, w.run, false);
+		held_review(j, w.stream, 0);
+		edges_settle(s, j, w.source);
+	}
 	return 1;
 }
 

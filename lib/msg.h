@@ -47,7 +47,9 @@
 #define MSG_FILTER "filter"
 #define MSG_KEY "key" /* paths that make the connector key */
 #define MSG_EXTERNAL_ID "externalId"
+#define MSG_REMOVED "removed" /* path that only a removed record has */
 #define MSG_CONTEXT "context"
+#define MSG_PARTIAL "partial" /* came to and left the context, not all */
 #define MSG_LAST "last" /* last page of its context */
 #define MSG_STATE "state" /* where to resume behind this page */
 #define MSG_COMPLETE "complete"
@@ -69,6 +71,7 @@
 #define MSG_TEXT "text"
 #define MSG_ROUTE "route"
 #define MSG_GROUP_ID "groupId"
+#define MSG_USERS_COUNT "usersCount" /* more than the list had */
 #define MSG_CHAIN "chain" /* one unbroken listing */
 #define MSG_RESTARTS "restarts"
 
@@ -110,6 +113,8 @@
 #define MSG_DELTA "delta"
 #define MSG_FETCH "fetch"
 #define MSG_JOIN "join"
+#define MSG_TRANSFORM "transform" /* a role of keys only, like sink */
+#define MSG_SINK "sink"
 #define MSG_MESH "mesh"
 
 enum msg_kind {
@@ -139,9 +144,9 @@ enum msg_kind {
 struct msg {
 	enum msg_kind kind;
 	const char *role, *source, *stream, *mode, *instance, *boot, *at,
-	    *request, *rules, *external_id, *why, *cursor;
+	    *request, *rules, *external_id, *removed, *why, *cursor;
 	int64_t run, epoch, first, seq, n, attempt, credit, pages;
-	bool isolate, last, complete, skipped, permanent;
+	bool isolate, partial, last, complete, skipped, permanent;
 	yyjson_val *filter, *key, *context, *state, *watermark, *certificate,
 	    *warnings, *streams, *types, *bad, *records, *changes;
 	size_t len; /* bytes of the message */

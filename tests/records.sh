@@ -34,7 +34,7 @@ page() {
 proof=',"watermark":"2026-04-22T08:10:30.000Z","certificate":{"chain":true}'
 end() {
 	printf '{"v":1,"kind":"end","source":"%s","stream":"%s",%s,"seq":%d,"n":%d,"mode":"%s","complete":%s%s}\n' \
-		$S "$1" "$head" "$2" 0 $mode "${3:-true}" \
+		$S "$1" "$head" "$2" "${n:-0}" $mode "${3:-true}" \
 		"${4-$proof}"
 }
 # What join says of the input on stdin: one line a change.

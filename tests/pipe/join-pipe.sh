@@ -62,12 +62,28 @@ is 'with the same mesh id' "$(of '.[0].id')" "$id"
 	end User 2 false ',"why":"E0000009"'
 } | changes
 is 'an incomplete stream sweeps nothing' "$status:$changes" 111:
+marks=$("$JOIN" watermark --db "$db" $S)
 like 'and says so' "$err" 'User run [0-9]+ is incomplete: E0000009'
 {
 	page User 1 '' "$(user u1 Baker)"
-	end User 2 true ',"certificate":{"chain":false}'
+	end User 2 true ',"watermark":"2026-06-22T08:10:30.000Z","certificate":{"chain":false}'
 } | changes
-is 'nor does a broken listing' "$status:$changes" 0:
+is 'nor does a broken listing: 1' "$status:$changes" 1:
+like 'which certifies nothing' "$err" \
+	'User run [0-9]+: not certified: the listing was broken off'
+is 'and moves no watermark' "$("$JOIN" watermark --db "$db" $S)" "$marks"
+{
+	page User 1 '' "$(user u1 Baker)"
+	n=2 end User 2
+} | changes
+like 'nor one whose end counts more records' "$status:$changes$err" \
+	'^1:.*not certified: 2 records were listed, 1 came'
+{
+	page User 1 '' "$(user u1 Baker)"
+	end User 2 true "$proof,\"pages\":3"
+} | changes
+like 'nor one whose end counts more pages' "$status:$changes$err" \
+	'^1:.*not certified: 3 pages were sent, 1 came'
 mode=delta
 {
 	page User 1 '' "$(user u1 Baker)"
@@ -79,8 +95,8 @@ is 'nor a delta run' "$status:$changes" 0:
 	n=2 page User 1 '' "$(user u1 Baker)"
 	end User 2
 } | changes
-like 'nor a page with a record missing' "$status:$changes$err" \
-	'^0:.*page 1 holds 1 of 2 records'
+like 'nor a page with a record missing' "$status:$changes$(tr '\n' ' ' <<<"$err")" \
+	'^1:.*page 1 holds 1 of 2 records.*not certified'
 page User 1 '' "$(user u1 Baker)" | changes
 is 'no end: 111' "$status:$changes" 111:
 like 'and says which stream' "$err" 'User run [0-9]+ did not end'

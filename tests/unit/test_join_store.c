@@ -24,6 +24,7 @@
 #include "join/project.c"
 #include "join/store.c"
 #include "join/store_lock.c"
+#include "join/store_migrate.c"
 #include "join/store_schema.c"
 
 static char folder[] = "/tmp/test_join_store.XXXXXX";

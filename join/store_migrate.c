@@ -1,0 +1,71 @@
+/*
+ * store_migrate.c - a database of an older version becomes one of today's.
+ *
+ * store.c calls it before anything else is read.  One step a version, all of
+ * them and the new version in one transaction: a crash or a full disk leaves
+ * the old database as it was.  What a step does must give the tables that
+ * store_schema.c makes.
+ */
+
+#include "join.h"
+
+#include <stdio.h>
+
+#include "log.h"
+
+/* steps[n] makes version n + 2 out of n + 1. */
+static const char *const steps[] = {
+	"CREATE TABLE leaving(pk INTEGER PRIMARY KEY, reason TEXT NOT NULL,"
+	" generation INTEGER NOT NULL);",
+
+	"CREATE TABLE restored(low INTEGER PRIMARY KEY,"
+	" high INTEGER NOT NULL);",
+
+	"ALTER TABLE leaving RENAME TO leaving_3;"
+	"CREATE TABLE leaving(pk INTEGER NOT NULL,"
+	" generation INTEGER NOT NULL, reason TEXT NOT NULL,"
+	" PRIMARY KEY(pk, generation)) WITHOUT ROWID;"
+	"INSERT INTO leaving SELECT pk, generation, reason FROM leaving_3;"
+	"DROP TABLE leaving_3;"
+	"CREATE TABLE tombstone(pk INTEGER PRIMARY KEY,"
+	" number INTEGER NOT NULL, at INTEGER NOT NULL);"
+	/* Nobody wrote down when they left: their time begins now. */
+	"INSERT INTO tombstone SELECT o.pk, s.newest, strftime('%s') * 1000"
+	" FROM object o, store s WHERE o.gone IS NOT NULL;"
+	"ALTER TABLE checkpoint ADD COLUMN certified INTEGER;"
+	"ALTER TABLE reject ADD COLUMN header TEXT;"
+	"ALTER TABLE reject ADD COLUMN first_at TEXT;"
+	"ALTER TABLE reject ADD COLUMN generation INTEGER NOT NULL DEFAULT 0;"
+	"ALTER TABLE reject ADD COLUMN container INTEGER;"
+	"ALTER TABLE reject ADD COLUMN tries INTEGER NOT NULL DEFAULT 0;"
+	"ALTER TABLE reject ADD COLUMN resolved INTEGER;"
+	"ALTER TABLE reject ADD COLUMN how TEXT;"
+	"UPDATE reject SET first_at = at;"
+	"CREATE INDEX reject_open ON reject(stream) WHERE resolved IS NULL;",
+};
+
+int
+store_migrate(struct store *s, int64_t version)
+{
+	char pragma[64];
+	int rc = sqlite3_exec(s->db, "BEGIN IMMEDIATE", NULL, NULL, NULL);
+
+	for (int64_t n = version; rc == SQLITE_OK && n < STORE_VERSION; n++)
+		rc = sqlite3_exec(s->db, steps[n - 1], NULL, NULL, NULL);
+	snprintf(
+	    pragma, sizeof(pragma), "PRAGMA user_version = %d", STORE_VERSION);
+	if (rc == SQLITE_OK)
+		rc = sqlite3_exec(s->db, pragma, NULL, NULL, NULL);
+	if (rc == SQLITE_OK)
+		rc = sqlite3_exec(s->db, "COMMIT", NULL, NULL, NULL);
+	if (rc == SQLITE_OK) {
+		log_info("%s: version %lld became version %d", s->path,
+		    (long long)version, STORE_VERSION);
+		return 0;
+	}
+	log_error("%s: version %lld cannot become version %d, and is what it "
+		  "was: %s",
+	    s->path, (long long)version, STORE_VERSION, sqlite3_errmsg(s->db));
+	sqlite3_exec(s->db, "ROLLBACK", NULL, NULL, NULL);
+	return -1;
+}
