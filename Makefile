@@ -11,13 +11,14 @@ CC ?= cc
 OPT ?= -O2 -g
 SAN ?=
 
-STAGES := fetch transform join sink run
+STAGES := fetch transform join sink run keygen
 PKGS := libzmq yyjson libxxhash
 PKGS_fetch := $(PKGS) libcurl libcrypto
 PKGS_transform := $(PKGS) lua5.4
 PKGS_join := $(PKGS) sqlite3 lua5.4
 PKGS_sink := $(PKGS) sqlite3
 PKGS_run := $(PKGS)
+PKGS_keygen := $(PKGS)
 PKGS_sim := yyjson libmicrohttpd libcrypto
 PKGS_test := $(PKGS) libcurl libcrypto sqlite3 lua5.4 cmocka
 

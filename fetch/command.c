@@ -96,10 +96,14 @@ use(void)
 		    "the rules' scope, from 'transform describe'", 0, 0 },
 		{ "streams", 's', OPT_TEXT, &options.streams, "LIST",
 		    "only these of User,Group,GroupMember", 0, 0 },
-		{ "jobs", 0, OPT_TEXT, &options.jobs, "ENDPOINT",
+		{ "jobs", 0, OPT_LIST, &options.binds, "ENDPOINT",
 		    "where transforms fetch their work; binds", 0, 0 },
 		{ "commit", 0, OPT_TEXT, &options.commit, "ENDPOINT",
 		    "where join listens; connects", 0, 0 },
+		{ "key", 0, OPT_TEXT, &options.key, "FILE",
+		    "our key, for tcp:// between hosts", 0, 0 },
+		{ "peers", 0, OPT_TEXT, &options.peers, "DIR",
+		    "public keys of the others, DIR/ROLE/NAME.pub", 0, 0 },
 		{ "request-log", 0, OPT_TEXT, &options.log, "FILE",
 		    "a JSON line for each request; - is stderr", 0, 0 },
 		{ "max-calls", 0, OPT_INT, &timing.max_calls, "N",
@@ -358,6 +362,8 @@ command_fetch(int argc, char *argv[])
 	enum exit_code code;
 
 	opt_parse(use(), &argc, argv);
+	if (options.binds.n > 0)
+		options.jobs = options.binds.items[0];
 	check_options(&options);
 	f.opt = options;
 	open_schedule(&f, &schedule);

@@ -94,6 +94,8 @@ struct source {
 
 struct fetch_options {
 	const char *mode, *scope, *streams, *resume, *jobs, *commit, *log;
+	const char *key, *peers; /* CURVE, see bus.h */
+	struct opt_list binds; /* of jobs, which is the first of them */
 	int64_t progress_fd; /* 0: shown here */
 	int quiet;
 };

@@ -220,7 +220,7 @@ connect_join(struct out_bus *b, struct why *why)
 {
 	struct fetch *f = b->out.fetch;
 
-	b->commit = bus_connect(b->bus, f->opt.commit, why);
+	b->commit = bus_connect_to(b->bus, f->opt.commit, MSG_JOIN, why);
 	if (b->commit == NULL)
 		return -1;
 	b->commit_item = loop_socket(f->loop, bus_raw(b->commit), on_commit, b);
@@ -407,20 +407,16 @@ on_commit(void *arg, short events)
 	struct out_bus *b = arg;
 	struct bus_socket *from = b->commit;
 	struct fetch *f = b->out.fetch;
-	const char *bytes;
-	struct why why;
 	struct msg m;
-	size_t len;
+	int got = 1;
 
 	if ((events & LOOP_OUT) && b->untold)
 		ask_join(b, clock_ms());
 	/* A start over changes the socket. */
-	while (!f->failed && b->commit == from &&
-	       bus_recv(b->commit, NULL, &bytes, &len) == 1) {
-		if (msg_read(&m, bytes, len, &why) < 0) {
-			log_warn("a message of join was dropped: %s", why.text);
+	while (got != 0 && !f->failed && b->commit == from) {
+		got = bus_message(b->commit, NULL, &m);
+		if (got != 1)
 			continue;
-		}
 		b->join_ms = clock_ms();
 		take_commit(b, &m);
 		msg_free(&m);
@@ -432,19 +428,14 @@ on_jobs(void *arg, short events)
 {
 	struct out_bus *b = arg;
 	struct bus_peer from;
-	const char *bytes;
-	struct why why;
 	struct msg m;
-	size_t len;
+	int got = 1;
 
 	(void)events;
-	while (!b->out.fetch->failed &&
-	       bus_recv(b->jobs, &from, &bytes, &len) == 1) {
-		if (msg_read(&m, bytes, len, &why) < 0) {
-			log_warn("a message of a transform was dropped: %s",
-			    why.text);
+	while (got != 0 && !b->out.fetch->failed) {
+		got = bus_message(b->jobs, &from, &m);
+		if (got != 1)
 			continue;
-		}
 		take_job(b, &m, &from);
 		msg_free(&m);
 	}
@@ -554,6 +545,26 @@ bus_out_free(struct out *o)
 	free(b);
 }
 
+static int
+bind_jobs(struct out_bus *b, struct why *why)
+{
+	static const struct bus_client clients[] = {
+		{ MSG_TRANSFORM,
+		    BUS_KIND(MSG_READY) | BUS_KIND(MSG_BEAT) |
+			BUS_KIND(MSG_BYE) },
+		{ 0 },
+	};
+	const struct opt_list *at = &b->out.fetch->opt.binds;
+
+	b->jobs = bus_bind_for(b->bus, at->items[0], clients, why);
+	if (b->jobs == NULL)
+		return -1;
+	for (size_t i = 1; i < at->n; i++)
+		if (bus_bind_too(b->jobs, at->items[i], why) < 0)
+			return -1;
+	return 0;
+}
+
 struct out *
 out_bus_new(struct fetch *f, struct why *why)
 {
@@ -572,8 +583,8 @@ out_bus_new(struct fetch *f, struct why *why)
 	b->window = window_new(WINDOW_PAGES, WINDOW_BYTES);
 	b->workers = workers_new();
 	b->bus = bus_new();
-	b->jobs = bus_bind(b->bus, f->opt.jobs, why);
-	if (b->jobs == NULL || connect_join(b, why) < 0) {
+	if (bus_keys(b->bus, f->opt.key, f->opt.peers, why) < 0 ||
+	    bind_jobs(b, why) < 0 || connect_join(b, why) < 0) {
 		bus_out_free(&b->out);
 		return NULL;
 	}

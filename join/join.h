@@ -12,6 +12,7 @@
 #include "committer.h"
 #include "msg.h"
 #include "opt.h"
+#include "opt.h"
 #include "rules.h"
 #include "store.h"
 

@@ -261,20 +261,15 @@ static void
 on_message(void *arg, short events)
 {
 	struct link *l = arg;
-	const char *bytes;
-	size_t len;
+	struct msg m;
+	int got = 1;
 
 	if ((events & LOOP_OUT) && l->untold)
 		send_hello(l, clock_ms());
-	while (bus_recv(l->socket, NULL, &bytes, &len) == 1) {
-		struct why why;
-		struct msg m;
-
-		if (msg_read(&m, bytes, len, &why) != 0) {
-			log_warn("%s: %s; dropped", bus_endpoint(l->socket),
-			    why.text);
+	while (got != 0) {
+		got = bus_message(l->socket, NULL, &m);
+		if (got != 1)
 			continue;
-		}
 		l->heard_ms = clock_ms();
 		take(l, &m);
 		msg_free(&m);
@@ -331,7 +326,8 @@ struct link *
 link_open(const struct link_owner *owner, struct bus *bus, const char *endpoint,
     struct why *why)
 {
-	struct bus_socket *socket = bus_connect(bus, endpoint, why);
+	struct bus_socket *socket =
+	    bus_connect_to(bus, endpoint, MSG_SINK, why);
 	struct link *l;
 
 	if (socket == NULL)

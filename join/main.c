@@ -60,8 +60,8 @@ keep_memory(void)
 }
 
 struct settings {
-	const char *db, *rules, *after, *commit;
-	struct opt_list to;
+	const char *db, *rules, *after;
+	struct join_ends ends;
 };
 
 static void
@@ -75,11 +75,15 @@ parse(int argc, char **argv, struct settings *o)
 		{ "after", 0, OPT_TEXT, &o->after, "POS",
 		    "where the target is: what 'idmesh sink cursor' says", 0,
 		    0 },
-		{ "commit", 0, OPT_TEXT, &o->commit, "EP",
+		{ "commit", 0, OPT_LIST, &o->ends.commit, "EP",
 		    "serve fetches and transforms at this endpoint", 0, 0 },
-		{ "to", 0, OPT_LIST, &o->to, "EP",
+		{ "to", 0, OPT_LIST, &o->ends.to, "EP",
 		    "send changes to the sink at EP; may be given again", 0,
 		    0 },
+		{ "key", 0, OPT_TEXT, &o->ends.key, "FILE",
+		    "our key, for tcp:// between hosts", 0, 0 },
+		{ "peers", 0, OPT_TEXT, &o->ends.peers, "DIR",
+		    "public keys of the others, DIR/ROLE/NAME.pub", 0, 0 },
 		{ 0 },
 	};
 	const struct opt_use use = {
@@ -105,9 +109,9 @@ parse(int argc, char **argv, struct settings *o)
 	opt_parse(&use, &argc, argv);
 	if (o->db == NULL)
 		opt_wrong(&use, "--db is missing");
-	if (o->commit == NULL && o->to.n > 0)
+	if (o->ends.commit.n == 0 && o->ends.to.n > 0)
 		opt_wrong(&use, "--to needs --commit");
-	if (o->commit != NULL && o->after != NULL)
+	if (o->ends.commit.n > 0 && o->after != NULL)
 		opt_wrong(&use, "--after is for a pipe, not for --commit");
 	o->rules = rules_dir(o->rules);
 }
@@ -125,15 +129,15 @@ run(const struct settings *o)
 		rc = store_lock(j.store);
 	if (rc == EXIT_DONE) {
 		j.committer = committer_new(REACH);
-		rc = o->commit == NULL
-			 ? join_pipe(&j, o->after)
-			 : join_service(&j, o->commit, o->to.items, o->to.n);
+		rc = o->ends.commit.n == 0 ? join_pipe(&j, o->after)
+					   : join_service(&j, &o->ends);
 	}
 	committer_free(j.committer);
 	flow_free_all(&j);
 	store_close(j.store);
 	rules_free(j.rules);
-	free(o->to.items);
+	free(o->ends.commit.items);
+	free(o->ends.to.items);
 	return rc;
 }
 

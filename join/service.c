@@ -363,21 +363,16 @@ on_message(void *arg, short events)
 {
 	struct service *v = arg;
 	struct bus_peer from;
-	const char *bytes;
-	size_t len;
+	struct msg m;
+	int got = 1;
 
 	(void)events;
-	for (int n = 0; n < RECEIVE_MAX; n++) {
-		struct why why;
-		struct msg m;
-
-		if (loop_stopped(v->loop) ||
-		    bus_recv(v->socket, &from, &bytes, &len) != 1)
+	for (int n = 0; n < RECEIVE_MAX && got != 0; n++) {
+		if (loop_stopped(v->loop))
 			break;
-		if (msg_read(&m, bytes, len, &why) != 0) {
-			log_warn("%s; dropped", why.text);
+		got = bus_message(v->socket, &from, &m);
+		if (got != 1)
 			continue;
-		}
 		take(v, &m, &from);
 		msg_free(&m);
 	}
@@ -526,22 +521,43 @@ close_all(struct service *v)
 	}
 }
 
+static int
+bind_all(struct service *v, struct bus *bus, const struct join_ends *e,
+    struct why *why)
+{
+	static const struct bus_client clients[] = {
+		{ MSG_FETCH,
+		    BUS_KIND(MSG_HELLO) | BUS_KIND(MSG_END) |
+			BUS_KIND(MSG_BEAT) },
+		{ MSG_TRANSFORM, BUS_KIND(MSG_MAPPED) },
+		{ 0 },
+	};
+
+	if (bus_keys(bus, e->key, e->peers, why) < 0)
+		return -1;
+	v->socket = bus_bind_for(bus, e->commit.items[0], clients, why);
+	if (v->socket == NULL)
+		return -1;
+	for (size_t i = 1; i < e->commit.n; i++)
+		if (bus_bind_too(v->socket, e->commit.items[i], why) < 0)
+			return -1;
+	return 0;
+}
+
 int
-join_service(
-    struct join *j, const char *commit, const char *const *to, size_t n)
+join_service(struct join *j, const struct join_ends *e)
 {
 	struct service v = { .j = j, .loop = loop_new() };
 	struct bus *bus = bus_new();
 	struct why why;
 
 	v.owner = (struct link_owner){ j, v.loop, on_fenced, &v };
-	v.socket = bus_bind(bus, commit, &why);
-	if (v.socket == NULL) {
+	if (bind_all(&v, bus, e, &why) < 0) {
 		log_error("%s", why.text);
 		v.code = bus_code(&why);
 		goto out;
 	}
-	if (open_links(&v, bus, to, n) != 0)
+	if (open_links(&v, bus, e->to.items, e->to.n) != 0)
 		goto out;
 	loop_signals(v.loop, on_signal, &v);
 	v.item = loop_socket(v.loop, bus_raw(v.socket), on_message, &v);

@@ -6,7 +6,7 @@
  * sockets and the lock files of ipc endpoints.
  */
 
-#include "bus.h"
+#include "bus_private.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -18,8 +18,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <zmq.h>
-
 #include "log.h"
 #include "mem.h"
 #include "msg.h"
@@ -30,21 +28,12 @@
 #define HEARTBEAT_MS 2000
 #define HEARTBEAT_LOST_MS 6000
 #define HANDSHAKE_MS 5000
-#define CODE_ENDPOINT "E_ENDPOINT"
-
-struct bus {
-	void *context; /* owned */
-};
-
-struct bus_socket {
-	void *socket; /* owned */
-	char *endpoint; /* owned */
-	int lock_fd; /* of an ipc bind, else -1 */
-	int router;
-	zmq_msg_t frame; /* the last one received */
-	int has_frame;
-	uint64_t dropped; /* frames that were no message */
-};
+/*
+ * libzmq cuts off who sends more than this.  It is above MSG_MAX, so that a
+ * message that is somewhat too large is dropped with the name of its sender
+ * instead, and CURVE has room for its own bytes.
+ */
+#define FRAME_MAX (2 * (int64_t)MSG_MAX)
 
 struct bus *
 bus_new(void)
@@ -65,42 +54,51 @@ bus_free(struct bus *b)
 	if (b == NULL)
 		return;
 	zmq_ctx_term(b->context);
+	zap_free(b->zap);
+	curve_forget(&b->pair);
+	free(b->key);
+	free(b->peers);
 	free(b);
 }
 
-static void
-set_int(void *socket, int option, int value)
+int
+bus_is_tcp(const char *endpoint)
 {
-	/* Fails only for options that this libzmq does not have. */
-	(void)zmq_setsockopt(socket, option, &value, sizeof(value));
+	return strncmp(endpoint, "tcp://", 6) == 0;
+}
+
+/* They count for the next bind or connect. */
+static void
+set_tcp(struct bus_socket *s, int tcp)
+{
+	int beat = tcp ? HEARTBEAT_MS : 0, lost = tcp ? HEARTBEAT_LOST_MS : 0;
+
+	/* A connection that was cut without a word is found out. */
+	bus_set_int(s->socket, ZMQ_HEARTBEAT_IVL, beat);
+	bus_set_int(s->socket, ZMQ_HEARTBEAT_TIMEOUT, lost);
+	bus_set_int(s->socket, ZMQ_HEARTBEAT_TTL, lost);
+	bus_set_int(s->socket, ZMQ_CONNECT_TIMEOUT, tcp ? HANDSHAKE_MS : 0);
+	bus_set_int(s->socket, ZMQ_TCP_KEEPALIVE, tcp ? 1 : -1);
 }
 
 static void
 set_options(struct bus_socket *s)
 {
-	int64_t max = (int64_t)MSG_MAX;
-	int tcp = strncmp(s->endpoint, "tcp://", 6) == 0;
+	int64_t max = FRAME_MAX;
 
-	set_int(s->socket, ZMQ_SNDHWM, QUEUE_FRAMES);
-	set_int(s->socket, ZMQ_RCVHWM, QUEUE_FRAMES);
-	set_int(s->socket, ZMQ_LINGER, HEARTBEAT_MS);
-	set_int(s->socket, ZMQ_RECONNECT_IVL, RECONNECT_MS);
-	set_int(s->socket, ZMQ_RECONNECT_IVL_MAX, RECONNECT_MAX_MS);
-	set_int(s->socket, ZMQ_HANDSHAKE_IVL, HANDSHAKE_MS);
+	bus_set_int(s->socket, ZMQ_SNDHWM, QUEUE_FRAMES);
+	bus_set_int(s->socket, ZMQ_RCVHWM, QUEUE_FRAMES);
+	bus_set_int(s->socket, ZMQ_LINGER, HEARTBEAT_MS);
+	bus_set_int(s->socket, ZMQ_RECONNECT_IVL, RECONNECT_MS);
+	bus_set_int(s->socket, ZMQ_RECONNECT_IVL_MAX, RECONNECT_MAX_MS);
+	bus_set_int(s->socket, ZMQ_HANDSHAKE_IVL, HANDSHAKE_MS);
 	zmq_setsockopt(s->socket, ZMQ_MAXMSGSIZE, &max, sizeof(max));
 	if (s->router)
 		/* An unroutable frame is an error, not a silent drop. */
-		set_int(s->socket, ZMQ_ROUTER_MANDATORY, 1);
+		bus_set_int(s->socket, ZMQ_ROUTER_MANDATORY, 1);
 	else
 		/* No queue to a peer that is not there. */
-		set_int(s->socket, ZMQ_IMMEDIATE, 1);
-	if (!tcp)
-		return;
-	set_int(s->socket, ZMQ_CONNECT_TIMEOUT, HANDSHAKE_MS);
-	set_int(s->socket, ZMQ_HEARTBEAT_IVL, HEARTBEAT_MS);
-	set_int(s->socket, ZMQ_HEARTBEAT_TIMEOUT, HEARTBEAT_LOST_MS);
-	set_int(s->socket, ZMQ_HEARTBEAT_TTL, HEARTBEAT_LOST_MS);
-	set_int(s->socket, ZMQ_TCP_KEEPALIVE, 1);
+		bus_set_int(s->socket, ZMQ_IMMEDIATE, 1);
 }
 
 static struct bus_socket *
@@ -115,6 +113,7 @@ open_socket(struct bus *b, const char *endpoint, int type, struct why *why)
 		return NULL;
 	}
 	s = xcalloc(1, sizeof(*s));
+	s->bus = b;
 	s->socket = socket;
 	s->endpoint = xstrdup(endpoint);
 	s->lock_fd = -1;
@@ -185,41 +184,93 @@ is_loopback(const char *host)
 }
 
 static int
-check_endpoint(struct bus_socket *s, int bind, struct why *why)
+check_endpoint(
+    const struct bus_socket *s, const char *endpoint, struct why *why)
 {
-	const char *e = s->endpoint;
-
-	if (strncmp(e, "ipc://", 6) == 0)
-		return bind ? lock_path(s, e + 6, why) : 0;
-	if (strncmp(e, "tcp://", 6) != 0)
-		return why_set(why, CODE_ENDPOINT, e,
-		    "\"%s\" is no endpoint; use ipc:///path or "
-		    "tcp://127.0.0.1:port",
-		    e);
-	if (!is_loopback(e + 6))
-		return why_set(why, CODE_ENDPOINT, e,
-		    "tcp:// off loopback is not encrypted and is refused; "
-		    "use ipc:// or a loopback address");
+	if (strncmp(endpoint, "ipc://", 6) == 0)
+		return 0;
+	if (!bus_is_tcp(endpoint))
+		return why_set(why, CODE_ENDPOINT, endpoint,
+		    "\"%s\" is no endpoint; use ipc:///path, "
+		    "tcp://127.0.0.1:port or tcp://host:port with keys",
+		    endpoint);
+	if (s->bus->key == NULL && !is_loopback(endpoint + 6))
+		return why_set(why, CODE_ENDPOINT, endpoint,
+		    "%s is not on this machine alone and needs keys: make one "
+		    "with 'idmesh keygen' and give --key and --peers; "
+		    "message(5), BETWEEN HOSTS, shows how",
+		    endpoint);
 	return 0;
+}
+
+static int
+bind_one(struct bus_socket *s, const char *endpoint, struct why *why)
+{
+	mode_t mask;
+	int rc;
+
+	if (check_endpoint(s, endpoint, why) < 0)
+		return -1;
+	set_tcp(s, bus_is_tcp(endpoint));
+	if (bus_is_tcp(endpoint) ? bus_key_bind(s, endpoint, why) < 0
+				 : lock_path(s, endpoint + 6, why) < 0)
+		return -1;
+	mask = umask(0077);
+	rc = zmq_bind(s->socket, endpoint);
+	umask(mask);
+	if (rc == 0)
+		return 0;
+	return why_set(why, "E_BUS", endpoint, "cannot bind %s: %s", endpoint,
+	    zmq_strerror(errno));
+}
+
+struct bus_socket *
+bus_bind_for(struct bus *b, const char *endpoint,
+    const struct bus_client *clients, struct why *why)
+{
+	struct bus_socket *s = open_socket(b, endpoint, ZMQ_ROUTER, why);
+
+	if (s == NULL)
+		return NULL;
+	s->clients = clients;
+	if (bind_one(s, endpoint, why) == 0)
+		return s;
+	bus_close(s);
+	return NULL;
 }
 
 struct bus_socket *
 bus_bind(struct bus *b, const char *endpoint, struct why *why)
 {
-	struct bus_socket *s = open_socket(b, endpoint, ZMQ_ROUTER, why);
-	mode_t mask;
-	int rc;
+	return bus_bind_for(b, endpoint, NULL, why);
+}
+
+int
+bus_bind_too(struct bus_socket *s, const char *endpoint, struct why *why)
+{
+	if (!bus_is_tcp(endpoint))
+		return why_set(why, CODE_ENDPOINT, endpoint,
+		    "\"%s\": only the first endpoint may be another than "
+		    "tcp://",
+		    endpoint);
+	return bind_one(s, endpoint, why);
+}
+
+struct bus_socket *
+bus_connect_to(
+    struct bus *b, const char *endpoint, const char *role, struct why *why)
+{
+	struct bus_socket *s = open_socket(b, endpoint, ZMQ_DEALER, why);
 
 	if (s == NULL)
 		return NULL;
-	if (check_endpoint(s, 1, why) < 0)
+	set_tcp(s, bus_is_tcp(endpoint));
+	if (check_endpoint(s, endpoint, why) < 0 ||
+	    (bus_is_tcp(endpoint) && bus_key_connect(s, role, why) < 0))
 		goto fail;
-	mask = umask(0077);
-	rc = zmq_bind(s->socket, endpoint);
-	umask(mask);
-	if (rc == 0)
+	if (zmq_connect(s->socket, endpoint) == 0)
 		return s;
-	why_set(why, "E_BUS", endpoint, "cannot bind %s: %s", endpoint,
+	why_set(why, "E_BUS", endpoint, "cannot connect %s: %s", endpoint,
 	    zmq_strerror(errno));
 fail:
 	bus_close(s);
@@ -229,19 +280,7 @@ fail:
 struct bus_socket *
 bus_connect(struct bus *b, const char *endpoint, struct why *why)
 {
-	struct bus_socket *s = open_socket(b, endpoint, ZMQ_DEALER, why);
-
-	if (s == NULL)
-		return NULL;
-	why->text[0] = '\0';
-	if (check_endpoint(s, 0, why) == 0 &&
-	    zmq_connect(s->socket, endpoint) == 0)
-		return s;
-	if (why->text[0] == '\0')
-		why_set(why, "E_BUS", endpoint, "cannot connect %s: %s",
-		    endpoint, zmq_strerror(errno));
-	bus_close(s);
-	return NULL;
+	return bus_connect_to(b, endpoint, NULL, why);
 }
 
 void
@@ -251,9 +290,8 @@ bus_close(struct bus_socket *s)
 		return;
 	if (s->has_frame)
 		zmq_msg_close(&s->frame);
-	if (s->dropped > 0)
-		log_warn("%s: %llu frames were no messages and were dropped",
-		    s->endpoint, (unsigned long long)s->dropped);
+	bus_drop_report(s);
+	bus_key_close(s);
 	zmq_close(s->socket);
 	if (s->lock_fd >= 0)
 		close(s->lock_fd);
@@ -270,8 +308,7 @@ bus_raw(struct bus_socket *s)
 enum exit_code
 bus_code(const struct why *why)
 {
-	return strcmp(why->code, CODE_ENDPOINT) == 0 ? EXIT_USAGE
-						     : EXIT_TEMPORARY;
+	return strcmp(why->code, "E_BUS") == 0 ? EXIT_TEMPORARY : EXIT_USAGE;
 }
 
 const char *
@@ -297,6 +334,12 @@ bus_send(struct bus_socket *s, const struct bus_peer *to, const char *bytes,
 	do {
 		rc = zmq_send(s->socket, bytes, len, ZMQ_DONTWAIT);
 	} while (rc < 0 && errno == EINTR);
+	if (rc < 0 && s->monitor != NULL) {
+		int error = errno;
+
+		bus_key_watch(s);
+		errno = error;
+	}
 	return rc < 0 ? -1 : 0;
 }
 
@@ -337,6 +380,7 @@ bus_recv(struct bus_socket *s, struct bus_peer *from, const char **bytes,
 {
 	for (;;) {
 		int whole = 1;
+		struct why why;
 
 		if (s->router &&
 		    (!receive_peer(s, from) || !zmq_msg_more(&s->frame)))
@@ -353,7 +397,9 @@ bus_recv(struct bus_socket *s, struct bus_peer *from, const char **bytes,
 			*len = zmq_msg_size(&s->frame);
 			return 1;
 		}
-		s->dropped++;
+		why_set(&why, "E_MESSAGE", NULL,
+		    "it has several parts; a message is one frame");
+		bus_drop(s, &why);
 	}
 }
 

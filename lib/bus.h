@@ -5,15 +5,16 @@
  * bus.h - the ZeroMQ form of the transport: ROUTER that binds, DEALER that
  * connects, one frame a message.
  *
- * layer 2.  The only file besides loop.c that knows libzmq.  Committers bind,
- * producers and workers connect; a DEALER has exactly one peer.  Options and
- * their reasons: message(5), TRANSPORT.
+ * layer 2.  Only bus*.c, zap.c, curve.c and loop.c know libzmq.  Committers
+ * bind, producers and workers connect; a DEALER has exactly one peer.  Options
+ * and their reasons: message(5), TRANSPORT.
  */
 
 #include <stddef.h>
 #include <stdint.h>
 
 #include "log.h"
+#include "msg.h"
 #include "why.h"
 
 struct bus; /* one context a process */
@@ -32,13 +33,40 @@ struct bus *bus_new(void);
 void bus_free(struct bus *b);
 
 /*
- * ROUTER on an endpoint.  ipc://: the folder is made 0700 and the path is
- * held by a lock file, so that a second process cannot steal it.  tcp:// off
- * loopback is refused.  NULL with a reason.
+ * CURVE keys for every tcp:// endpoint from now on: our own secret key, and
+ * the folder of peers.h.  Both NULL: none, and tcp:// off loopback is
+ * refused.  -1 with a reason.
  */
+int bus_keys(
+    struct bus *b, const char *key, const char *peers, struct why *why);
+
+/* What a role may send to a socket that was bound for it. */
+struct bus_client {
+	const char *role; /* as a folder of peers; NULL ends a table */
+	uint32_t kinds; /* BUS_KIND() of each */
+};
+#define BUS_KIND(kind) (UINT32_C(1) << (kind))
+
+/*
+ * ROUTER on an endpoint.  ipc://: the folder is made 0700 and the path is
+ * held by a lock file, so that a second process cannot steal it.  `clients`
+ * is borrowed for ever.  NULL with a reason.
+ */
+struct bus_socket *bus_bind_for(struct bus *b, const char *endpoint,
+    const struct bus_client *clients, struct why *why);
+/* The same for anybody who may send anything; it cannot have keys. */
 struct bus_socket *bus_bind(
     struct bus *b, const char *endpoint, struct why *why);
-/* DEALER to an endpoint; the peer may come later. NULL with a reason. */
+/* One more tcp:// endpoint for a ROUTER; -1 with a reason. */
+int bus_bind_too(struct bus_socket *s, const char *endpoint, struct why *why);
+
+/*
+ * DEALER to an endpoint where a `role` listens; the peer may come later.
+ * NULL with a reason.
+ */
+struct bus_socket *bus_connect_to(
+    struct bus *b, const char *endpoint, const char *role, struct why *why);
+/* The same where nobody asks for keys. */
 struct bus_socket *bus_connect(
     struct bus *b, const char *endpoint, struct why *why);
 /* EXIT_USAGE where the reason is an endpoint that will never do. */
@@ -63,6 +91,22 @@ int bus_send(struct bus_socket *s, const struct bus_peer *to, const char *bytes,
  */
 int bus_recv(struct bus_socket *s, struct bus_peer *from, const char **bytes,
     size_t *len);
+
+/*
+ * Receives one message without waiting.  1: *m, which the caller frees, and
+ * *from (may be NULL); 0: nothing there; -1: what was there is no message, or
+ * not one that its sender may send: dropped, counted, and logged once for
+ * each sender.
+ */
+int bus_message(struct bus_socket *s, struct bus_peer *from, struct msg *m);
+
+/* What came in and should not have. */
+struct bus_counts {
+	uint64_t dropped; /* frames that were no message, or not allowed */
+	uint64_t refused; /* connections with an unknown key */
+	uint64_t failed; /* connections that were none of ours */
+};
+struct bus_counts bus_counts(const struct bus_socket *s);
 
 /* "host:pid:random", the instance of this process; borrowed. */
 const char *bus_instance(void);

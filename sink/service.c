@@ -392,19 +392,14 @@ on_message(void *arg, short events)
 {
 	struct service *v = arg;
 	struct bus_peer from;
-	const char *bytes;
-	size_t len;
+	struct msg m;
+	int got = 1;
 
 	(void)events;
-	while (!loop_stopped(v->loop) &&
-	       bus_recv(v->socket, &from, &bytes, &len) == 1) {
-		struct msg m;
-		struct why why;
-
-		if (msg_read(&m, bytes, len, &why) < 0) {
-			log_warn("%s: %s; dropped", v->sink->name, why.text);
+	while (got != 0 && !loop_stopped(v->loop)) {
+		got = bus_message(v->socket, &from, &m);
+		if (got != 1)
 			continue;
-		}
 		take(v, &m, &from);
 		msg_free(&m);
 	}
@@ -437,8 +432,26 @@ on_signal(void *arg, int signal)
 		stop(v, v->code, NULL);
 }
 
+static int
+bind_end(struct service *v, struct bus *bus, const struct sink_ends *e,
+    struct why *why)
+{
+	static const struct bus_client clients[] = {
+		{ MSG_JOIN,
+		    BUS_KIND(MSG_HELLO) | BUS_KIND(MSG_SCHEMA) |
+			BUS_KIND(MSG_CHANGE) | BUS_KIND(MSG_END) |
+			BUS_KIND(MSG_BEAT) },
+		{ 0 },
+	};
+
+	if (bus_keys(bus, e->key, e->peers, why) < 0)
+		return -1;
+	v->socket = bus_bind_for(bus, e->commit, clients, why);
+	return v->socket != NULL ? 0 : -1;
+}
+
 enum exit_code
-service_run(struct sink *s, const char *endpoint)
+service_run(struct sink *s, const struct sink_ends *e)
 {
 	/* An epoch of an earlier process never comes again. */
 	struct service v = { .sink = s, .epoch = clock_wall_ms() };
@@ -449,8 +462,7 @@ service_run(struct sink *s, const char *endpoint)
 	s->bytes_max = BATCH_BYTES;
 	v.loop = loop_new();
 	v.committer = committer_new(REACH);
-	v.socket = bus_bind(bus, endpoint, &why);
-	if (v.socket == NULL) {
+	if (bind_end(&v, bus, e, &why) < 0) {
 		log_error("%s", why.text);
 		v.code = bus_code(&why);
 		goto out;

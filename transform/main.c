@@ -83,6 +83,10 @@ transform(int argc, char **argv)
 		    "take pages from a fetch; may be given again", 0, 0 },
 		{ "commit", 0, OPT_TEXT, &e.commit, "ENDPOINT",
 		    "send records to this join", 0, 0 },
+		{ "key", 0, OPT_TEXT, &e.key, "FILE",
+		    "our key, for tcp:// between hosts", 0, 0 },
+		{ "peers", 0, OPT_TEXT, &e.peers, "DIR",
+		    "public keys of the others, DIR/ROLE/NAME.pub", 0, 0 },
 		{ 0 },
 	};
 	const struct opt_use use = {

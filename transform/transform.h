@@ -133,6 +133,7 @@ _Noreturn void child_run(struct mapper *m, int fd);
 struct endpoints {
 	struct opt_list jobs;
 	const char *commit;
+	const char *key, *peers; /* CURVE, see bus.h; or NULL */
 };
 enum exit_code worker_run(struct mapper *m, const struct endpoints *e);
 

@@ -272,7 +272,9 @@ connect_all(struct service *v, const struct endpoints *e)
 {
 	struct why why;
 
-	v->commit = bus_connect(v->bus, e->commit, &why);
+	if (bus_keys(v->bus, e->key, e->peers, &why) < 0)
+		goto fail;
+	v->commit = bus_connect_to(v->bus, e->commit, MSG_JOIN, &why);
 	if (v->commit == NULL)
 		goto fail;
 	v->commit_item = loop_socket(v->loop, bus_raw(v->commit), on_commit, v);
@@ -281,7 +283,8 @@ connect_all(struct service *v, const struct endpoints *e)
 		struct feed *f = &v->feeds[i];
 
 		f->v = v;
-		f->socket = bus_connect(v->bus, e->jobs.items[i], &why);
+		f->socket = bus_connect_to(
+		    v->bus, e->jobs.items[i], MSG_FETCH, &why);
 		if (f->socket == NULL)
 			goto fail;
 		f->item = loop_socket(v->loop, bus_raw(f->socket), on_feed, f);
