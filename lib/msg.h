@@ -115,8 +115,6 @@
 #define MSG_JOIN "join"
 #define MSG_TRANSFORM "transform" /* a role of keys only, like sink */
 #define MSG_SINK "sink"
-#define MSG_TRANSFORM "transform" /* a role of keys only, like sink */
-#define MSG_SINK "sink"
 #define MSG_MESH "mesh"
 
 enum msg_kind {

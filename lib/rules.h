@@ -73,6 +73,7 @@ struct rules_page {
 	yyjson_val *context; /* object for $context.x, or NULL */
 	yyjson_val *key; /* array of paths that make the id, or NULL */
 	const char *external_id; /* path that ExternalId = "id" means instead */
+	const char *removed; /* path that only a removed record has, or NULL */
 };
 
 /*

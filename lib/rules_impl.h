@@ -105,7 +105,7 @@ struct rules {
 	struct rules_page page;
 	int key_slots[8];
 	size_t nkeys;
-	int external_slot;
+	int external_slot, removed_slot; /* -1: none */
 	struct buf id, hashed, errors;
 	int no_memory; /* a function ran into the cap */
 };

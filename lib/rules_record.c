@@ -101,9 +101,14 @@ rules_page_begin(
 	if (r->map == NULL)
 		return no_map(r, page, errors);
 	r->page = *page;
-	r->external_slot = -1;
+	r->external_slot = r->removed_slot = -1;
 	if (page_key(r, errors) < 0)
 		return -1;
+	if (page->removed != NULL) {
+		r->removed_slot = page_path(r, page->removed, errors);
+		if (r->removed_slot < 0)
+			return -1;
+	}
 	if (page->external_id != NULL && strcmp(page->external_id, "id") != 0)
 		r->external_slot = page_path(r, page->external_id, errors);
 	if (page->external_id != NULL && strcmp(page->external_id, "id") != 0 &&
@@ -358,12 +363,33 @@ leave(struct buf *out, const char *op, const char *reason)
 	msg_close(out);
 }
 
+/*
+ * The server says that it is gone.  Entra's "changed" is a soft delete, which
+ * may be taken back; "deleted" is for good.
+ */
+static int
+removed(struct rules *r, struct buf *out)
+{
+	yyjson_val *why;
+
+	if (r->removed_slot < 0)
+		return 0;
+	why = paths_values(r->map->plan.paths)[r->removed_slot];
+	if (why == NULL || yyjson_is_null(why))
+		return 0;
+	leave(out, MSG_DELETE,
+	    yyjson_equals_str(why, "changed") ? "restorable" : "removed");
+	return 1;
+}
+
 /* Deleted first, then scope: someone who is gone is no leaver of the scope. */
 static enum rules_result
 judge(struct rules *r, yyjson_val *record, struct buf *out, struct why *why)
 {
 	int deleted, in_scope;
 
+	if (removed(r, out))
+		return RULES_DELETE;
 	deleted = rules_any_match(r, &r->map->scope.deleted, why);
 	if (deleted < 0)
 		return RULES_BAD;

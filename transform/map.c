@@ -124,7 +124,13 @@ write_header(const struct mapper *m, const struct msg *page, struct buf *out)
 	msg_str(out, MSG_AT, page->at);
 	msg_str(out, MSG_REQUEST, page->request);
 	msg_str(out, MSG_RULES, rules_version(m->rules));
+	/* What a dead letter needs to be mapped again. */
+	msg_val(out, MSG_FILTER, page->filter);
+	msg_val(out, MSG_KEY, page->key);
+	msg_str(out, MSG_EXTERNAL_ID, page->external_id);
 	msg_val(out, MSG_CONTEXT, page->context);
+	if (page->partial)
+		msg_bool(out, MSG_PARTIAL, true);
 	if (page->last)
 		msg_bool(out, MSG_LAST, true);
 	msg_val(out, MSG_STATE, page->state);
@@ -225,7 +231,8 @@ begin(struct mapping *w, char connector[CONNECTOR_MAX], struct why *why)
 		.at = msg->at,
 		.context = msg->context,
 		.key = msg->key,
-		.external_id = msg->external_id };
+		.external_id = msg->external_id,
+		.removed = msg->removed };
 	if (find_filter(w->m, msg, &w->page, why) < 0)
 		return EXIT_TEMPORARY;
 	if (rules_page_begin(w->m->rules, &w->page, &errors) < 0) {
