@@ -401,6 +401,7 @@ COMBINATOR(text_casefold, convert, PLAN_CASEFOLD)
 COMBINATOR(text_digits, convert, PLAN_DIGITS)
 COMBINATOR(rule_first, combine, PLAN_FIRST)
 COMBINATOR(rule_list, combine, PLAN_LIST)
+COMBINATOR(rule_head, combine, PLAN_HEAD)
 COMBINATOR(rule_concat, combine, PLAN_CONCAT)
 COMBINATOR(rule_is, combine, PLAN_IS)
 COMBINATOR(rule_bool, combine, PLAN_BOOL)
@@ -416,6 +417,7 @@ const luaL_Reg lua_combinators[] = {
 	{ "digits", text_digits },
 	{ "first", rule_first },
 	{ "list", rule_list },
+	{ "head", rule_head },
 	{ "concat", rule_concat },
 	{ "is", rule_is },
 	{ "bool", rule_bool },

@@ -26,6 +26,7 @@ static const char *const names[] = {
 	[PLAN_DATE] = "date",
 	[PLAN_FIRST] = "first",
 	[PLAN_LIST] = "list",
+	[PLAN_HEAD] = "head",
 	[PLAN_CONCAT] = "concat",
 	[PLAN_IS] = "is",
 	[PLAN_CONST] = "const",
@@ -293,6 +294,26 @@ eval_list(struct plan *p, const struct plan_node *n, struct value *out,
 	return 0;
 }
 
+/* The first item of an array, null of an empty one. */
+static int
+eval_head(struct plan *p, const struct plan_node *n, struct value *out,
+    struct why *why)
+{
+	struct value v;
+	long count;
+
+	if (plan_eval(p, n->args[0], &v, why) < 0)
+		return -1;
+	*out = v;
+	count = value_count(&v);
+	if (v.kind == VALUE_ABSENT || v.kind == VALUE_NULL || count < 0)
+		return 0;
+	*out = (struct value){ .kind = VALUE_NULL };
+	if (count > 0)
+		*out = value_item(&v, 0, &p->arena);
+	return 0;
+}
+
 static int
 add_text(struct plan *p, const struct plan_node *n, const struct value *v,
     struct why *why)
@@ -366,6 +387,8 @@ plan_eval(struct plan *p, const struct plan_node *n, struct value *out,
 		return eval_first(p, n, out, why);
 	case PLAN_LIST:
 		return eval_list(p, n, out, why);
+	case PLAN_HEAD:
+		return eval_head(p, n, out, why);
 	case PLAN_CONCAT:
 		return eval_concat(p, n, out, why);
 	case PLAN_IS:

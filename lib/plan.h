@@ -27,6 +27,7 @@ enum plan_op {
 	PLAN_DATE,
 	PLAN_FIRST,
 	PLAN_LIST,
+	PLAN_HEAD,
 	PLAN_CONCAT, /* one value and a separator */
 	PLAN_IS, /* one value and literals */
 	PLAN_CONST,

@@ -138,6 +138,7 @@ static const struct arity arities[] = {
 	[PLAN_DATE] = { 1, 1, 0, 0, "date \"profile.hireDate\"" },
 	[PLAN_FIRST] = { 1, ARGS_MAX, 0, 0, "first(\"a\", \"b\")" },
 	[PLAN_LIST] = { 1, ARGS_MAX, 0, 0, "list(\"a\", \"b\")" },
+	[PLAN_HEAD] = { 1, 1, 0, 0, "head \"otherMails\"" },
 	[PLAN_CONCAT] = { 1, 1, 1, 1, "concat(\"objectClass\", \",\")" },
 	[PLAN_IS] = { 1, 1, 1, ARGS_MAX, "is(\"status\", \"ACTIVE\")" },
 	[PLAN_CONST] = { 0, 0, 1, 1, "const(\"User\")" },

@@ -10,6 +10,8 @@
 
 #include "rules_impl.h"
 
+#define READS_MAX 512 /* paths of one map; with more, all may be read */
+
 const char *
 rules_version(const struct rules *r)
 {
@@ -179,6 +181,66 @@ describe_any(const struct rules_map *m, const struct rules_any *any,
 		buf_char(out, ']');
 }
 
+/* What a map's nodes read of the raw record. */
+struct reads {
+	const char *paths[READS_MAX]; /* borrowed */
+	size_t n;
+	int functions;
+};
+
+static void
+add_reads(struct reads *r, const struct plan_node *n)
+{
+	if (n == NULL)
+		return;
+	r->functions |= n->op == PLAN_LUA;
+	for (size_t i = 0; i < n->n; i++)
+		add_reads(r, n->args[i]);
+	if (n->op != PLAN_PATH || n->path[0] == '$')
+		return;
+	for (size_t i = 0; i < r->n; i++)
+		if (strcmp(r->paths[i], n->path) == 0)
+			return;
+	if (r->n < READS_MAX)
+		r->paths[r->n++] = n->path;
+}
+
+static void
+add_reads_of(struct reads *r, const struct rules_any *any)
+{
+	for (size_t i = 0; i < any->n; i++) {
+		const struct rules_predicate *p = &any->of[i];
+
+		add_reads(r, p->function);
+		for (size_t j = 0; j < p->n; j++)
+			add_reads(r, p->items[j].node);
+	}
+}
+
+/* "okta.User":{"paths":["id","profile.login"],"functions":true} */
+static void
+describe_reads(const struct rules_map *m, struct buf *out)
+{
+	struct reads r = { .n = 0 };
+
+	for (size_t i = 0; i < m->n; i++)
+		add_reads(&r, m->attrs[i].node);
+	add_reads_of(&r, &m->scope.keep);
+	add_reads_of(&r, &m->scope.drop);
+	add_reads_of(&r, &m->scope.deleted);
+	buf_json_str(out, m->name);
+	buf_str(out, ":{\"paths\":[");
+	for (size_t i = 0; i < r.n; i++) {
+		if (i > 0)
+			buf_char(out, ',');
+		buf_json_str(out, r.paths[i]);
+	}
+	buf_char(out, ']');
+	if (r.functions || r.n == READS_MAX)
+		buf_str(out, ",\"functions\":true");
+	buf_char(out, '}');
+}
+
 /*
  * Of drop each alternative stands alone, so those that need more than the
  * record are left out; of keep one that is left out would lose records, so it
@@ -211,7 +273,13 @@ describe_map(const struct rules_map *m, struct buf *out)
 void
 rules_describe(const struct rules *r, struct buf *out)
 {
-	buf_fmt(out, "{\"v\":1,\"rules\":\"%s\",\"types\":{", r->version);
+	buf_fmt(out, "{\"v\":1,\"rules\":\"%s\",\"reads\":{", r->version);
+	for (size_t i = 0; i < r->n; i++) {
+		if (i > 0)
+			buf_char(out, ',');
+		describe_reads(&r->maps[i], out);
+	}
+	buf_str(out, "},\"types\":{");
 	for (size_t i = 0; i < r->n; i++) {
 		if (i > 0)
 			buf_char(out, ',');

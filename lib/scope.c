@@ -20,7 +20,7 @@
 
 struct scope {
 	yyjson_doc *doc; /* owned */
-	yyjson_val *types; /* borrowed */
+	yyjson_val *types, *reads; /* borrowed */
 };
 
 static int
@@ -72,6 +72,23 @@ check_any(yyjson_val *any, const char *type, struct why *why)
 	return 0;
 }
 
+/* {"paths": ["id"], "functions": true} */
+static int
+check_reads(yyjson_val *reads, const char *type, struct why *why)
+{
+	yyjson_val *paths = json_get(reads, "paths"), *path;
+	size_t i, n;
+
+	if (paths != NULL && !yyjson_is_arr(paths))
+		return bad(why, type, "paths are a list");
+	yyjson_arr_foreach(paths, i, n, path)
+	{
+		if (!yyjson_is_str(path))
+			return bad(why, type, "a path is a string");
+	}
+	return 0;
+}
+
 static int
 check_type(yyjson_val *key, yyjson_val *value, struct why *why)
 {
@@ -97,6 +114,12 @@ check(struct scope *s, struct why *why)
 		return bad(why, NULL, "\"v\" is not 1");
 	if (!yyjson_is_str(yyjson_obj_get(root, "rules")))
 		return bad(why, NULL, "\"rules\" is missing");
+	s->reads = yyjson_obj_get(root, "reads");
+	yyjson_obj_foreach(s->reads, i, n, key, value)
+	{
+		if (check_reads(value, yyjson_get_str(key), why) < 0)
+			return -1;
+	}
 	s->types = yyjson_obj_get(root, "types");
 	if (!yyjson_is_obj(s->types) || yyjson_obj_size(s->types) > TYPES_MAX)
 		return bad(why, NULL, "\"types\" is no object");
@@ -147,6 +170,18 @@ scope_search(const struct scope *s, const char *type)
 {
 	return yyjson_get_str(
 	    yyjson_obj_get(yyjson_obj_get(s->types, type), "search"));
+}
+
+yyjson_val *
+scope_paths(const struct scope *s, const char *type)
+{
+	return json_get(json_get(s->reads, type), "paths");
+}
+
+int
+scope_functions(const struct scope *s, const char *type)
+{
+	return json_true(json_get(s->reads, type), "functions");
 }
 
 const char *

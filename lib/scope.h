@@ -27,6 +27,12 @@ void scope_free(struct scope *s);
 const char *scope_search(const struct scope *s, const char *type);
 /* 0 when the predicates say for certain that the raw record is out. */
 int scope_match(const struct scope *s, const char *type, yyjson_val *record);
+/*
+ * Paths of raw records that the type's rules use, an array of strings, or
+ * NULL; whether a Lua function among them may use others.
+ */
+yyjson_val *scope_paths(const struct scope *s, const char *type);
+int scope_functions(const struct scope *s, const char *type);
 /* The rules' version that it came from; borrowed. */
 const char *scope_rules(const struct scope *s);
 

@@ -208,7 +208,7 @@ test_pages_that_cannot_be(void **state)
 		const char *stream, *key, *external, *want;
 	} bad[] = {
 		{ "Device", NULL, NULL,
-		    "no map \"okta.Device\"; they have okta.User okta.Group" },
+		    "no map \"okta.Device\"; they have entra.User" },
 		{ "User", "[]", NULL, "no list of paths" },
 		{ "User", "{}", NULL, "no list of paths" },
 		{ "User", "[1]", NULL, "holds no path" },
