@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "clock.h"
+#include "connector.h"
 #include "fetch.h"
 #include "json_mend.h"
 #include "mem.h"
@@ -29,6 +30,7 @@
 #define BROKEN_MAX 3 /* answers that cannot be read */
 #define LIMITED_MAX 20 /* 429s of one call */
 #define CONCURRENCY_MAX 200 /* those that only say "not so many at once" */
+#define REFUSED_MAX 1 /* tokens of one call */
 #define LIMIT_LEAST 10 /* a page is not made smaller than this */
 #define OMIT                                                 \
 	"application/json; okta-response=\"omitCredentials," \
@@ -47,7 +49,9 @@ struct call {
 	int64_t again_ms; /* not before */
 	int64_t failed_ms; /* first failure, 0 for none */
 	int64_t shut_ms; /* of the schedule, by then */
-	int retries, broken, limited, concurrency, timeouts;
+	int64_t token; /* number of the value it was sent with */
+	struct connector_headers headers; /* of this try */
+	int retries, broken, limited, concurrency, timeouts, refused;
 	char first_id[80]; /* request id of the first try */
 	struct call *next;
 };
@@ -297,6 +301,8 @@ settle(struct call *call, const struct http_answer *a, const char *error)
 		.date_ms = a->date_ms,
 		.retry_after_ms = a->retry_after_ms };
 	struct reqlog_try line = { .ask = &call->ask,
+		.client_id = call->headers.id,
+		.throttle = a->throttle,
 		.retry = call->retries + call->limited + call->concurrency };
 
 	line.waited_ms = clock_ms() - a->took_ms - call->asked_ms;
@@ -304,7 +310,25 @@ settle(struct call *call, const struct http_answer *a, const char *error)
 	if (call->first_id[0] == '\0')
 		snprintf(call->first_id, sizeof(call->first_id), "%s",
 		    a->request_id);
+	budget_spent(f->budget, call->slot, clock_ms(), a->units, a->percent);
 	return budget_settle(f->budget, call->slot, clock_ms(), &b);
+}
+
+/* A token may have come to its end: once more, with a new one. */
+static bool
+new_token(struct call *call)
+{
+	struct source *s = call->ask.source;
+
+	if (s->kind == NULL)
+		return false;
+	s->kind->refused(s, call->token);
+	if (++call->refused > REFUSED_MAX)
+		return false;
+	call->again_ms = 0;
+	call->asked_ms = clock_ms();
+	append(call->calls, call);
+	return true;
 }
 
 /* What becomes of the call now; true when it is back in line. */
@@ -314,6 +338,8 @@ requeued(struct call *call, enum budget_outcome outcome, struct call_result *r)
 	struct http_answer *a = r->answer;
 
 	switch (r->verdict) {
+	case VERDICT_TOKEN:
+		return new_token(call);
 	case VERDICT_LIMITED:
 		if (wait_again(call, outcome))
 			return true;
@@ -338,6 +364,16 @@ requeued(struct call *call, enum budget_outcome outcome, struct call_result *r)
 	return false;
 }
 
+static enum verdict
+judged(const struct call *call, const struct http_answer *a, struct why *why)
+{
+	const struct source *s = call->ask.source;
+
+	if (s->kind != NULL)
+		return s->kind->judge(a, s->config.base_url, why);
+	return judge(a, s->config.base_url, why);
+}
+
 static void
 on_answer(void *arg, struct http_answer *a)
 {
@@ -347,7 +383,7 @@ on_answer(void *arg, struct http_answer *a)
 	enum budget_outcome outcome;
 
 	land(call);
-	r.verdict = judge(a, call->ask.source->config.base_url, &r.why);
+	r.verdict = judged(call, a, &r.why);
 	outcome = settle(call, a, r.verdict == VERDICT_OK ? NULL : r.why.text);
 	if (!requeued(call, outcome, &r))
 		finish(call, &r);
@@ -355,20 +391,49 @@ on_answer(void *arg, struct http_answer *a)
 		streams_pump(c->fetch);
 }
 
-static void
-launch(struct call *call, int slot)
+/* The value of the Authorization header; NULL: it has to be waited for. */
+static char *
+authorize(struct call *call)
 {
-	struct calls *c = call->calls;
 	struct source *s = call->ask.source;
-	struct http_request r = { .omit = call->ask.omits ? OMIT : NULL,
+	const char *value;
+
+	if (s->kind == NULL)
+		return xasprintf("SSWS %s", secret_value(s->secret));
+	value = s->kind->authorize(s, &call->token);
+	return value != NULL ? xstrdup(value) : NULL;
+}
+
+static void
+send(struct call *call, const char *authorization)
+{
+	struct source *s = call->ask.source;
+	struct connector_headers *h = &call->headers;
+	const char *const extra[] = { h->lines[0], h->lines[1], NULL };
+	char *url = xasprintf("%s%s", s->config.base_url, call->ask.path);
+	struct http_request r = { .url = url,
+		.authorization = authorization,
+		.omit = call->ask.omits ? OMIT : NULL,
 		.retry_for = call->first_id,
 		.retry_count =
 		    call->retries + call->limited + call->concurrency };
-	char *url = xasprintf("%s%s", s->config.base_url, call->ask.path);
-	char *authorization = xasprintf("SSWS %s", secret_value(s->secret));
 
-	r.url = url;
-	r.authorization = authorization;
+	if (s->kind != NULL) {
+		s->kind->headers(h);
+		r.extra = extra;
+		r.retry_count = 0; /* Okta's own way to say it */
+	}
+	call->transfer =
+	    http_get(call->calls->fetch->http, &r, on_answer, call);
+	free(url);
+}
+
+/* Takes the authorization over. */
+static void
+launch(struct call *call, int slot, char *authorization)
+{
+	struct calls *c = call->calls;
+
 	call->slot = slot;
 	call->next = c->flying;
 	c->flying = call;
@@ -376,10 +441,24 @@ launch(struct call *call, int slot)
 	schedule_sent(c->fetch);
 	if (call->ask.stream != NULL)
 		call->ask.stream->calls++;
-	call->transfer = http_get(c->fetch->http, &r, on_answer, call);
+	send(call, authorization);
 	explicit_bzero(authorization, strlen(authorization));
 	free(authorization);
-	free(url);
+}
+
+/* Sends the call at *p; false when it has to wait for a token. */
+static bool
+start_call(struct call **p, int slot, int64_t now)
+{
+	struct call *call = *p;
+	char *authorization = authorize(call);
+
+	if (authorization == NULL) {
+		budget_cancel(call->calls->fetch->budget, slot, now);
+		return false;
+	}
+	launch(take(p), slot, authorization);
+	return true;
 }
 
 static void
@@ -423,10 +502,10 @@ pump(struct calls *c)
 		    schedule_spent(f, c->in_flight))
 			break;
 		v = budget_reserve(f->budget, call->class, now, &slot, &at);
-		if (v == BUDGET_GO) {
-			launch(take(p), slot);
+		if (v == BUDGET_GO && start_call(p, slot, now))
 			continue;
-		}
+		if (v == BUDGET_GO)
+			break;
 		sooner(&wake, at);
 		closed |= bit;
 		p = &call->next;

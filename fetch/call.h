@@ -82,6 +82,9 @@ void call_cancel(struct call *call);
 /* reqlog.c: the line about one try. */
 struct reqlog_try {
 	const struct call_ask *ask;
+	const char *method; /* NULL: GET */
+	const char *client_id; /* that we gave it; NULL or "" for none */
+	const char *throttle; /* what the server said of limits, or NULL */
 	int retry;
 	int64_t waited_ms;
 };
@@ -90,6 +93,8 @@ void reqlog_write(struct fetch *f, const struct reqlog_try *t,
 
 /* url.c: paths with queries. */
 struct buf;
+/* Percent-encodes a value. */
+void url_encode(struct buf *b, const char *s);
 /* Adds &name=value or ?name=value, value percent-encoded. */
 void url_add(struct buf *path, const char *name, const char *value);
 /* The value of `limit`, 0 when there is none; sets it where there is one. */

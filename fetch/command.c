@@ -190,13 +190,12 @@ open_sources(struct fetch *f, int n, char **paths)
 		struct source *s = &f->sources[f->n_sources++];
 
 		source_open(f, s, paths[i]);
-		if (strcmp(s->config.base_url, f->sources[0].config.base_url) !=
-		    0)
+		if (strcmp(s->config.tenant, f->sources[0].config.tenant) != 0)
 			die(EXIT_USAGE,
 			    "%s is of another tenant (%s) than %s (%s); start "
 			    "a fetch for each tenant",
-			    paths[i], s->config.base_url, paths[0],
-			    f->sources[0].config.base_url);
+			    paths[i], s->config.tenant, paths[0],
+			    f->sources[0].config.tenant);
 		for (int k = 0; k < i; k++)
 			if (strcmp(f->sources[k].name, s->name) == 0)
 				die(EXIT_USAGE, "%s and %s are both named %s",
@@ -211,7 +210,8 @@ fetch_limits(const struct fetch *f)
 	const struct config_source *first = &f->sources[0].config;
 	struct budget_limits limits = { .share = first->rate_limit_share,
 		.reserve = first->rate_limit_reserve,
-		.in_flight_max = first->max_in_flight };
+		.in_flight_max = first->max_in_flight,
+		.units = first->resource_units };
 
 	for (size_t i = 1; i < f->n_sources; i++) {
 		const struct config_source *c = &f->sources[i].config;
@@ -222,6 +222,8 @@ fetch_limits(const struct fetch *f)
 			limits.reserve = c->rate_limit_reserve;
 		if (c->max_in_flight < limits.in_flight_max)
 			limits.in_flight_max = c->max_in_flight;
+		if (c->resource_units < limits.units)
+			limits.units = c->resource_units;
 	}
 	return limits;
 }
@@ -317,7 +319,7 @@ fetch_open(struct fetch *f, int n, char **paths)
 void
 fetch_connect(struct fetch *f)
 {
-	lock_tenant(f->sources[0].config.base_url);
+	lock_tenant(f->sources[0].config.tenant);
 	for (size_t i = 0; i < f->n_sources; i++)
 		source_unlock(&f->sources[i]);
 	f->http = http_new(f->loop, f->in_flight_max);
@@ -329,6 +331,7 @@ fetch_close(struct fetch *f)
 {
 	for (size_t i = 0; i < f->n_sources; i++)
 		source_close(&f->sources[i]);
+	source_forget(f);
 	if (f->schedule != NULL)
 		forecast_free(f->schedule->forecast);
 	calls_free(f->calls);

@@ -31,7 +31,7 @@
 
 enum mode { MODE_FULL, MODE_DELTA };
 
-/* One kind of thing that is imported: one line of the table in okta.c. */
+/* One kind of thing that is imported: one line of a table of okta.c. */
 struct entity {
 	const char *name; /* of the stream */
 	const char *config; /* the switch in ConfigJson, for messages */
@@ -49,7 +49,17 @@ struct entity {
 	const char *count; /* path of how many there should be */
 	const char *context; /* name of the parent's id in the context */
 	const char *key; /* JSON: paths that make the id */
+	/* of Microsoft Graph: */
+	const char *type; /* of a record, as in "entra.User" */
+	const char *select; /* what is always asked for */
+	const char *usual; /* and what else, when no rules tell */
+	const char *permission; /* that is needed */
+	bool members; /* records are edges of the list's objects */
 };
+
+struct connector; /* connector.h */
+struct round; /* graph_round.c */
+struct token; /* token.h */
 
 struct stream {
 	struct source *source;
@@ -61,6 +71,7 @@ struct stream {
 	bool first_import; /* there was no watermark before */
 	bool running, ended, skipped, complete;
 	char since[CLOCK_TEXT]; /* of a delta */
+	char *mark; /* owned; the same where it is no time, or NULL */
 	char start[CLOCK_TEXT]; /* server time at the start of the pass */
 	char at[CLOCK_TEXT]; /* server time of the newest response */
 	yyjson_doc *resume; /* owned; the state to go on from, or NULL */
@@ -75,11 +86,13 @@ struct stream {
 	size_t n_warnings;
 	struct walk *walk; /* owned; of a plain entity, stream_list.c */
 	struct fan *fan; /* owned; with a parent, stream_fan.c */
+	struct round *round; /* owned; of Microsoft Graph, graph_round.c */
 };
 
 struct source {
 	struct fetch *fetch;
 	struct config_source config;
+	const struct connector *kind; /* NULL: Okta's */
 	char *name; /* owned; "okta:contoso" */
 	struct filter *filter; /* owned; UserSearchFilter and scope, or NULL */
 	/* Borrowed from fetch; NULL when the way to sign in has none. */
@@ -110,6 +123,7 @@ struct fetch {
 	struct scope *scope; /* or NULL */
 	struct schedule *schedule; /* schedule.h; or NULL */
 	struct source *sources; /* owned array; of one tenant */
+	struct unlocked *unlocked; /* owned; secrets, source.c */
 	size_t n_sources;
 	int in_flight_max, retries_max;
 	FILE *request_log; /* or NULL */
@@ -124,13 +138,14 @@ void fetch_fail(struct fetch *f, enum exit_code code, const char *fmt, ...)
 
 /* okta.c: the entities, parents before children; NULL behind the last. */
 const struct entity *okta_entity(size_t i);
-bool okta_wanted(const struct config_source *c, const struct entity *e);
 
 /* source.c: a source file, its filter and streams; exits with 100. */
 void source_open(struct fetch *f, struct source *s, const char *path);
-/* Resolves the secret as late as possible; exits with 100. */
+/* Resolves the secrets as late as possible; exits with 100. */
 void source_unlock(struct source *s);
 void source_close(struct source *s);
+/* Wipes all secrets, after the last source. */
+void source_forget(struct fetch *f);
 struct stream *source_stream(struct source *s, const char *name);
 
 /* resume.c: positions. -1 with why when the state cannot be used. */
@@ -139,7 +154,7 @@ int resume_file(struct fetch *f, const char *path, struct why *why);
 int resume_nothing(struct fetch *f, struct why *why);
 
 /* lock.c: one fetch per tenant and host; exits with 111. */
-void lock_tenant(const char *base_url);
+void lock_tenant(const char *tenant);
 
 /* progress.c, summary.c: what is going on, and what went on. */
 void progress_start(struct fetch *f);

@@ -158,6 +158,7 @@ command_test(int argc, char *argv[])
 	http_free(f->http);
 	budget_free(f->budget);
 	source_close(&f->sources[0]);
+	source_forget(f);
 	free(f->sources);
 	loop_free(f->loop);
 	if (fflush(stdout) != 0)

@@ -1,7 +1,7 @@
 /*
  * http.c - libcurl's multi interface on the loop.
  *
- * call.c asks for a GET and gets one answer back.  Owns the connections and
+ * call.c and token.c ask and get one answer back.  Owns the connections and
  * the transfers; knows the headers of the APIs but not what a status means.
  * libcurl is never verbose: it would print the Authorization header.
  */
@@ -29,6 +29,7 @@ struct http_transfer {
 	struct http *http;
 	CURL *easy;
 	struct curl_slist *headers; /* owned; holds the credential */
+	char *form; /* owned; may hold one too */
 	http_done *done;
 	void *arg;
 	char error[CURL_ERROR_SIZE];
@@ -65,6 +66,9 @@ transfer_free(struct http_transfer *t)
 	curl_multi_remove_handle(t->http->multi, t->easy);
 	curl_easy_cleanup(t->easy);
 	wipe_headers(t->headers);
+	if (t->form != NULL)
+		explicit_bzero(t->form, strlen(t->form));
+	free(t->form);
 	buf_free(&t->answer.body);
 	buf_free(&t->answer.link);
 	free(t);
@@ -115,7 +119,8 @@ advice(CURLcode code)
 {
 	switch (code) {
 	case CURLE_COULDNT_RESOLVE_HOST:
-		return " (is OrgDomain right, and does DNS work here?)";
+		return " (is OrgDomain or Cloud right, and does DNS work "
+		       "here?)";
 	case CURLE_COULDNT_CONNECT:
 	case CURLE_OPERATION_TIMEDOUT:
 		return " (can this host reach it, or is a proxy needed: "
@@ -320,6 +325,26 @@ take_least(int64_t *number, const char *text)
 		*number = n;
 }
 
+/* What Microsoft Graph says of its limits (entra 1.4). */
+static void
+take_graph(struct http_answer *a, const char *name, const char *value)
+{
+	size_t len = strlen(a->throttle);
+
+	if (strcasecmp(name, "x-ms-resource-unit") == 0) {
+		take_least(&a->units, value);
+	} else if (strcasecmp(name, "x-ms-throttle-limit-percentage") == 0) {
+		double part = strtod(value, NULL);
+
+		if (part > 0 && part < 1000)
+			a->percent = (int64_t)(part * 100 + 0.5);
+	} else if (strcasecmp(name, "x-ms-throttle-scope") == 0 ||
+		   strcasecmp(name, "x-ms-throttle-information") == 0) {
+		snprintf(a->throttle + len, sizeof(a->throttle) - len, "%s%s",
+		    len > 0 ? ", " : "", value);
+	}
+}
+
 static void
 take_value(struct http_transfer *t, const char *name, const char *value)
 {
@@ -342,10 +367,13 @@ take_value(struct http_transfer *t, const char *name, const char *value)
 		take_least(&a->reset_s, value);
 	} else if (strcasecmp(name, "retry-after") == 0) {
 		snprintf(t->retry_after, sizeof(t->retry_after), "%s", value);
-	} else if (strcasecmp(name, "x-okta-request-id") == 0) {
+	} else if (strcasecmp(name, "x-okta-request-id") == 0 ||
+		   strcasecmp(name, "request-id") == 0) {
 		snprintf(a->request_id, sizeof(a->request_id), "%s", value);
 	} else if (strcasecmp(name, "location") == 0) {
 		snprintf(a->location, sizeof(a->location), "%s", value);
+	} else {
+		take_graph(a, name, value);
 	}
 }
 
@@ -354,7 +382,8 @@ static void
 forget(struct http_answer *a)
 {
 	buf_clear(&a->link);
-	a->request_id[0] = a->location[0] = '\0';
+	a->request_id[0] = a->location[0] = a->throttle[0] = '\0';
+	a->units = a->percent = -1;
 	a->limit = a->remaining = a->reset_s = a->date_ms = -1;
 	a->retry_after_ms = -1;
 }
@@ -386,15 +415,21 @@ take_header(char *bytes, size_t size, size_t n, void *arg)
 }
 
 static void
+add_line(struct http_transfer *t, const char *line)
+{
+	t->headers = curl_slist_append(t->headers, line);
+	if (t->headers == NULL)
+		die(EXIT_TEMPORARY, "out of memory");
+}
+
+static void
 add_header(struct http_transfer *t, const char *name, const char *value)
 {
 	char *line = xasprintf("%s: %s", name, value);
 
-	t->headers = curl_slist_append(t->headers, line);
+	add_line(t, line);
 	explicit_bzero(line, strlen(line));
 	free(line);
-	if (t->headers == NULL)
-		die(EXIT_TEMPORARY, "out of memory");
 }
 
 static void
@@ -403,7 +438,10 @@ add_headers(struct http_transfer *t, const struct http_request *r)
 	char count[16];
 
 	add_header(t, "Accept", "application/json");
-	add_header(t, "Authorization", r->authorization);
+	if (r->authorization != NULL)
+		add_header(t, "Authorization", r->authorization);
+	for (size_t i = 0; r->extra != NULL && r->extra[i] != NULL; i++)
+		add_line(t, r->extra[i]);
 	if (r->omit != NULL)
 		add_header(t, "Content-Type", r->omit);
 	if (r->retry_count > 0) {
@@ -459,6 +497,10 @@ http_get(
 	forget(&t->answer);
 	add_headers(t, r);
 	set_options(t, r->url);
+	if (r->form != NULL) {
+		t->form = xstrdup(r->form);
+		curl_easy_setopt(t->easy, CURLOPT_POSTFIELDS, t->form);
+	}
 	t->next = h->transfers;
 	h->transfers = t;
 	curl_multi_add_handle(h->multi, t->easy);

@@ -2,10 +2,10 @@
 #define IDMESH_FETCH_HTTP_H
 
 /*
- * http.h - one GET at a time over many connections, in the loop.
+ * http.h - requests over many connections, in the loop.
  *
- * call.c is the only caller, so that no request leaves without a slot of the
- * budget.  TLS is verified, no redirect is followed, nothing about the
+ * call.c sends what needs a slot of the budget, token.c asks for tokens; nobody
+ * else calls.  TLS is verified, no redirect is followed, nothing about the
  * Authorization header is ever printed.
  */
 
@@ -33,6 +33,9 @@ struct http_answer {
 	char request_id[80];
 	char location[256];
 	int64_t limit, remaining, reset_s;
+	int64_t units; /* x-ms-resource-unit: what it cost */
+	int64_t percent; /* x-ms-throttle-limit-percentage, 80 and up */
+	char throttle[160]; /* x-ms-throttle-scope and -information */
 	int64_t date_ms; /* epoch */
 	int64_t retry_after_ms; /* relative, whatever form it had */
 	int64_t took_ms;
@@ -41,7 +44,9 @@ struct http_answer {
 
 struct http_request {
 	const char *url;
-	const char *authorization; /* value; copied and wiped */
+	const char *authorization; /* value, or NULL; copied and wiped */
+	const char *form; /* a POST of it, or NULL; copied and wiped */
+	const char *const *extra; /* header lines, the last NULL; or NULL */
 	const char *omit; /* value of Content-Type, or NULL */
 	const char *retry_for; /* request id of the first try, or NULL */
 	int retry_count;

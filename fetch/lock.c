@@ -41,12 +41,12 @@ open_folder(void)
 }
 
 static char *
-lock_path(const char *base_url)
+lock_path(const char *tenant)
 {
 	char *folder = open_folder(), *name, *path;
-	const char *host = strstr(base_url, "://");
+	const char *host = strstr(tenant, "://");
 
-	name = xstrdup(host != NULL ? host + 3 : base_url);
+	name = xstrdup(host != NULL ? host + 3 : tenant);
 	for (char *p = name; *p != '\0'; p++)
 		if (!isalnum((unsigned char)*p) && *p != '.' && *p != '-')
 			*p = '_';
@@ -57,7 +57,7 @@ lock_path(const char *base_url)
 }
 
 static _Noreturn void
-refuse(int fd, const char *path, const char *base_url)
+refuse(int fd, const char *path, const char *tenant)
 {
 	char holder[128] = "";
 	ssize_t n = pread(fd, holder, sizeof(holder) - 1, 0);
@@ -67,13 +67,13 @@ refuse(int fd, const char *path, const char *base_url)
 	die(EXIT_TEMPORARY,
 	    "another fetch of %s is running (%s); one process has the "
 	    "tenant's whole budget.  Lock: %s",
-	    base_url, holder[0] != '\0' ? holder : "unknown", path);
+	    tenant, holder[0] != '\0' ? holder : "unknown", path);
 }
 
 void
-lock_tenant(const char *base_url)
+lock_tenant(const char *tenant)
 {
-	char *path = lock_path(base_url), now[CLOCK_TEXT], text[128];
+	char *path = lock_path(tenant), now[CLOCK_TEXT], text[128];
 	int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
 	int n;
 
@@ -81,7 +81,7 @@ lock_tenant(const char *base_url)
 		die(EXIT_TEMPORARY, "cannot open %s: %s", path,
 		    strerror(errno));
 	if (flock(fd, LOCK_EX | LOCK_NB) < 0)
-		refuse(fd, path, base_url);
+		refuse(fd, path, tenant);
 	clock_rfc3339(clock_wall_ms(), now);
 	n = snprintf(
 	    text, sizeof(text), "pid %ld, since %s\n", (long)getpid(), now);

@@ -7,8 +7,6 @@
 
 #include "fetch.h"
 
-#include <string.h>
-
 static const struct entity entities[] = {
 	{
 	    .name = "User",
@@ -52,14 +50,4 @@ const struct entity *
 okta_entity(size_t i)
 {
 	return i < sizeof(entities) / sizeof(entities[0]) ? &entities[i] : NULL;
-}
-
-bool
-okta_wanted(const struct config_source *c, const struct entity *e)
-{
-	if (strcmp(e->config, "ImportUsers") == 0)
-		return c->import_users;
-	if (strcmp(e->config, "ImportGroups") == 0)
-		return c->import_groups;
-	return c->import_memberships;
 }

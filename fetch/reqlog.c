@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "call.h"
 #include "clock.h"
@@ -26,7 +27,20 @@ hex(char c)
 	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 
-/* The query as people read it; the value of `after` is cut. */
+/* How long the name of a parameter is, with its =, if it is a cursor. */
+static size_t
+cursor_name(const char *p)
+{
+	static const char *const names[] = { "after=", "$skiptoken=",
+		"$deltatoken=", "%24skiptoken=", "%24deltatoken=" };
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		if (strncasecmp(p, names[i], strlen(names[i])) == 0)
+			return strlen(names[i]);
+	return 0;
+}
+
+/* The query as people read it; the value of a cursor is cut. */
 static void
 put_query(struct buf *b, const char *path)
 {
@@ -35,9 +49,10 @@ put_query(struct buf *b, const char *path)
 
 	for (p = p != NULL ? p + 1 : ""; *p != '\0';) {
 		size_t len = strcspn(p, "&"), shown = len;
+		size_t cursor = cursor_name(p);
 
-		if (strncmp(p, "after=", 6) == 0 && len > 6 + CURSOR_SHOWN)
-			shown = 6 + CURSOR_SHOWN;
+		if (cursor > 0 && len > cursor + CURSOR_SHOWN)
+			shown = cursor + CURSOR_SHOWN;
 		for (size_t i = 0; i < shown; i++) {
 			if (p[i] == '%' && i + 2 < shown &&
 			    hex(p[i + 1]) >= 2 && hex(p[i + 1]) < 8 &&
@@ -80,7 +95,7 @@ reqlog_write(struct fetch *f, const struct reqlog_try *t,
 	buf_json_str(&b, now);
 	msg_str(&b, "kind", "request");
 	msg_str(&b, "source", t->ask->source->name);
-	msg_str(&b, "method", "GET");
+	msg_str(&b, "method", t->method != NULL ? t->method : "GET");
 	msg_str(&b, "path", t->ask->pattern);
 	put_query(&b, t->ask->path);
 	msg_int(&b, "status", a->status);
@@ -91,6 +106,12 @@ reqlog_write(struct fetch *f, const struct reqlog_try *t,
 	put_known(&b, "reset", a->reset_s);
 	if (a->request_id[0] != '\0')
 		msg_str(&b, "requestId", a->request_id);
+	if (t->client_id != NULL && t->client_id[0] != '\0')
+		msg_str(&b, "clientRequestId", t->client_id);
+	put_known(&b, "units", a->units);
+	put_known(&b, "percent", a->percent);
+	if (t->throttle != NULL && t->throttle[0] != '\0')
+		msg_str(&b, "throttle", t->throttle);
 	if (t->retry > 0)
 		msg_int(&b, "retry", t->retry);
 	if (t->waited_ms > 0)

@@ -60,8 +60,11 @@ take_stream(struct stream *s, yyjson_val *v, struct why *why)
 	s->done = json_true(v, MSG_DONE);
 	s->expected = json_int(json_get(v, MSG_EXPECTED), 0);
 	copy_time(s->since, since);
+	free(s->mark);
+	s->mark = since != NULL ? xstrdup(since) : NULL;
 	take_state(s, json_get(v, MSG_STATE));
-	if (s->mode == MODE_DELTA && !s->done && s->since[0] == '\0')
+	if (s->mode == MODE_DELTA && !s->done && s->since[0] == '\0' &&
+	    s->source->kind == NULL)
 		return why_set(why, "E_STATE", s->entity->name,
 		    since == NULL
 			? "a delta of %s needs a watermark and there is none; "

@@ -2,7 +2,7 @@
  * source.c - a source file becomes a source with streams.
  *
  * command.c and fetch_test.c open them.  Owns the configuration, the
- * effective filter and the secret.
+ * effective filter and the secrets.
  */
 
 #include <stdlib.h>
@@ -10,10 +10,12 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 
+#include "connector.h"
 #include "fetch.h"
 #include "mem.h"
 #include "secret.h"
 #include "stream.h"
+#include "token.h"
 
 /* One error a line, each with the place it already names. */
 static _Noreturn void
@@ -54,6 +56,8 @@ effective(const struct fetch *f, const struct source *s)
 	struct filter *a, *b, *both;
 	struct why why;
 
+	if (s->kind != NULL)
+		return NULL;
 	a = parse(s->config.user_search_filter, s->config.path);
 	b = parse(scoped, "scope \"okta.User\"");
 	if (a == NULL || b == NULL)
@@ -81,6 +85,16 @@ listed(const char *list, const char *name)
 	return false;
 }
 
+static bool
+imported(const struct config_source *c, const struct entity *e)
+{
+	if (strcmp(e->config, "ImportUsers") == 0)
+		return c->import_users;
+	if (strcmp(e->config, "ImportGroups") == 0)
+		return c->import_groups;
+	return c->import_memberships;
+}
+
 void
 source_open(struct fetch *f, struct source *s, const char *path)
 {
@@ -92,15 +106,17 @@ source_open(struct fetch *f, struct source *s, const char *path)
 		refuse(&errors);
 	buf_free(&errors);
 	s->name = xasprintf("%s:%s", s->config.connector, s->config.name);
+	if (strcmp(s->config.connector, "entra") == 0)
+		s->kind = &connector_graph;
 	s->filter = effective(f, s);
 	for (size_t i = 0;; i++) {
-		e = okta_entity(i);
+		e = s->kind != NULL ? s->kind->entity(i) : okta_entity(i);
 		if (e == NULL)
 			break;
 		s->streams[s->n_streams++] = (struct stream){
 			.source = s,
 			.entity = e,
-			.wanted = okta_wanted(&s->config, e) &&
+			.wanted = imported(&s->config, e) &&
 				  (f->opt.streams == NULL ||
 				      listed(f->opt.streams, e->name)),
 		};
@@ -111,45 +127,68 @@ source_open(struct fetch *f, struct source *s, const char *path)
  * Sources of one tenant often name one secret, and a place may give it only
  * once: the environment is wiped.
  */
-static struct secret *
-shared(const struct source *s)
-{
-	const struct fetch *f = s->fetch;
+struct unlocked {
+	char *ref; /* owned */
+	struct secret *secret; /* owned */
+	struct unlocked *next;
+};
 
-	for (size_t i = 0; i < f->n_sources; i++)
-		if (f->sources[i].secret != NULL &&
-		    strcmp(f->sources[i].config.api_key, s->config.api_key) ==
-			0)
-			return f->sources[i].secret;
-	return NULL;
+static const struct secret *
+unlock(const struct source *s, const char *ref, int pem)
+{
+	struct fetch *f = s->fetch;
+	struct unlocked *u = f->unlocked;
+	struct why why;
+
+	if (ref == NULL)
+		return NULL;
+	while (u != NULL && strcmp(u->ref, ref) != 0)
+		u = u->next;
+	if (u == NULL) {
+		u = xcalloc(1, sizeof(*u));
+		u->ref = xstrdup(ref);
+		u->next = f->unlocked;
+		f->unlocked = u;
+		u->secret = secret_resolve(ref, &why);
+		if (u->secret == NULL)
+			die(EXIT_USAGE, "%s: %s", s->config.path, why.text);
+	}
+	if (secret_is_pem(u->secret) != pem)
+		die(EXIT_USAGE, "%s: %s is %s", s->config.path, ref,
+		    pem ? "no PEM: store the text with its BEGIN and END lines"
+			: "a key or certificate in PEM and no token");
+	return u->secret;
 }
 
-static void
-forget(struct source *s)
+void
+source_forget(struct fetch *f)
 {
-	const struct fetch *f = s->fetch;
-	struct secret *secret = s->secret;
+	while (f->unlocked != NULL) {
+		struct unlocked *u = f->unlocked;
 
-	for (size_t i = 0; i < f->n_sources; i++)
-		if (f->sources[i].secret == secret)
-			f->sources[i].secret = NULL;
-	secret_free(secret);
+		f->unlocked = u->next;
+		secret_free(u->secret);
+		free(u->ref);
+		free(u);
+	}
 }
 
 void
 source_unlock(struct source *s)
 {
 	static const struct rlimit none = { 0, 0 };
+	const struct config_source *c = &s->config;
 	struct why why;
 
 	/* From here on a core file or a debugger could show the secret. */
 	setrlimit(RLIMIT_CORE, &none);
 	prctl(PR_SET_DUMPABLE, 0);
-	s->secret = shared(s);
-	if (s->secret == NULL)
-		s->secret = secret_resolve(s->config.api_key, &why);
-	if (s->secret == NULL)
-		die(EXIT_USAGE, "%s: %s", s->config.path, why.text);
+	s->secret =
+	    unlock(s, c->api_key != NULL ? c->api_key : c->client_secret, 0);
+	s->certificate = unlock(s, c->certificate, 1);
+	s->private_key = unlock(s, c->private_key, 1);
+	if (s->kind != NULL && s->kind->unlock(s, &why) < 0)
+		die(EXIT_USAGE, "%s: %s", c->path, why.text);
 }
 
 void
@@ -157,7 +196,7 @@ source_close(struct source *s)
 {
 	for (size_t i = 0; i < s->n_streams; i++)
 		stream_reset(&s->streams[i]);
-	forget(s);
+	token_free(s->token);
 	filter_free(s->filter);
 	config_source_free(&s->config);
 	free(s->name);

@@ -14,6 +14,7 @@
 #include <string.h>
 
 #include "clock.h"
+#include "connector.h"
 #include "json.h"
 #include "mem.h"
 #include "out.h"
@@ -115,11 +116,15 @@ put_header(
 	if (e->filtered &&
 	    strcmp(src->config.external_id_attribute, "login") == 0)
 		msg_str(b, MSG_EXTERNAL_ID, "profile.login");
+	if (p->removed != NULL)
+		msg_str(b, MSG_REMOVED, p->removed);
 	if (p->context != NULL)
 		msg_raw(b, MSG_CONTEXT, p->context, strlen(p->context));
+	if (p->partial)
+		msg_bool(b, MSG_PARTIAL, true);
 	if (p->last && last)
 		msg_bool(b, MSG_LAST, true);
-	if (last)
+	if (last && p->state != NULL)
 		msg_raw(b, MSG_STATE, p->state, strlen(p->state));
 	else
 		buf_str(b, ",\"" MSG_STATE "\":null");
@@ -193,7 +198,9 @@ put_watermark(const struct stream *s, struct buf *b)
 	char text[CLOCK_TEXT];
 	int64_t start;
 
-	if (!s->complete || s->skipped ||
+	if (s->complete && !s->skipped && s->source->kind != NULL)
+		msg_str(b, MSG_WATERMARK, s->mark);
+	if (!s->complete || s->skipped || s->source->kind != NULL ||
 	    clock_parse_rfc3339(s->start, strlen(s->start), &start) < 0)
 		return;
 	clock_rfc3339(start - OVERLAP_MS, text);
@@ -315,7 +322,9 @@ start(struct stream *s)
 	s->running = true;
 	if (s->first == 0)
 		s->first = 1;
-	if (s->entity->parent != NULL)
+	if (s->source->kind != NULL)
+		s->source->kind->start(s);
+	else if (s->entity->parent != NULL)
 		fan_start(s);
 	else
 		walk_start(s);
@@ -372,6 +381,9 @@ stream_reset(struct stream *s)
 {
 	walk_free(s->walk);
 	fan_free(s->fan);
+	if (s->source->kind != NULL)
+		s->source->kind->stop(s);
+	free(s->mark);
 	yyjson_doc_free(s->resume);
 	buf_free(&s->warnings);
 	*s = (struct stream){ .source = s->source,

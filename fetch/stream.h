@@ -51,9 +51,12 @@ struct page {
 	const char *text; /* of the array as it came; NULL: write anew */
 	size_t len;
 	const char *request;
+	const char *removed; /* path that only a removed one has, or NULL */
 	const char *context; /* JSON object, or NULL */
+	bool partial; /* not the whole of its context, but what changed */
 	bool last; /* of its context */
-	const char *state; /* JSON object: where to resume behind it */
+	/* JSON object: where to resume behind it; NULL: more is to come. */
+	const char *state;
 };
 /* Does any record carry credentials? */
 bool page_has_credentials(yyjson_val *records, const char *text, size_t len);

@@ -16,8 +16,8 @@
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
-static void
-add_encoded(struct buf *b, const char *s)
+void
+url_encode(struct buf *b, const char *s)
 {
 	static const char plain[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 				    "abcdefghijklmnopqrstuvwxyz"
@@ -39,7 +39,7 @@ url_add(struct buf *path, const char *name, const char *value)
 	buf_char(path, first ? '?' : '&');
 	buf_str(path, name);
 	buf_char(path, '=');
-	add_encoded(path, value);
+	url_encode(path, value);
 }
 
 /* The value of a parameter in place, or NULL; *len is its length. */
@@ -102,7 +102,7 @@ url_fill(const char *pattern, const char *id)
 	if (at == NULL)
 		return xstrdup(pattern);
 	buf_add(&b, pattern, (size_t)(at - pattern));
-	add_encoded(&b, id);
+	url_encode(&b, id);
 	buf_str(&b, at + strlen("{id}"));
 	return buf_take(&b);
 }

@@ -182,3 +182,9 @@ link_next(const char *header, size_t len, struct buf *path)
 	}
 	return 0;
 }
+
+int
+link_path(const char *url, size_t len, struct buf *path)
+{
+	return add_path((struct text){ url, len }, path);
+}

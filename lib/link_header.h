@@ -23,4 +23,7 @@
  */
 int link_next(const char *header, size_t len, struct buf *path);
 
+/* The same of one URL or absolute path alone: 1, or -1. */
+int link_path(const char *url, size_t len, struct buf *path);
+
 #endif

@@ -1,0 +1,63 @@
+#ifndef IDMESH_FETCH_GRAPH_H
+#define IDMESH_FETCH_GRAPH_H
+
+/*
+ * graph.h - Microsoft Graph: what the files of an Entra source share.
+ *
+ * graph.c is the connector, graph_round.c follows the links of a delta round,
+ * graph_select.c says what is asked for, graph_records.c makes records of
+ * what comes, graph_judge.c says what an answer means.
+ */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <yyjson.h>
+
+#include "buf.h"
+#include "call.h"
+#include "fetch.h"
+
+/* Path of the word that only a removed object has; message(5). */
+#define GRAPH_REMOVED "@removed.reason"
+
+/* entra.c: the entities; NULL behind the last. */
+const struct entity *entra_entity(size_t i);
+
+/* graph_judge.c: as judge() of call.h. */
+enum verdict graph_judge(
+    const struct http_answer *a, const char *base_url, struct why *why);
+
+/* graph_select.c: the properties of a stream, sorted. */
+struct graph_select {
+	char *text; /* owned: "displayName,id" */
+	char fingerprint[17]; /* of the text */
+};
+void graph_select_make(struct graph_select *out, const struct stream *s);
+void graph_select_free(struct graph_select *s);
+/* Calls back with each name. */
+void graph_select_each(const struct graph_select *s,
+    void (*name)(void *arg, const char *text, size_t len), void *arg);
+
+/* graph_records.c: what a round made of one answer. */
+struct graph_counts {
+	int64_t records; /* objects or edges */
+	int64_t others; /* members that are neither users nor groups */
+};
+/*
+ * Hands the objects of `value` on as pages, the last one with the state.
+ * What a selected property has not stands there as null.
+ */
+void graph_objects(struct stream *s, const struct graph_select *select,
+    yyjson_val *value, const char *request, const char *state,
+    struct graph_counts *counts);
+/* The edges that groups in `value` gained and lost, a page for each group. */
+void graph_edges(struct stream *s, yyjson_val *value, const char *request,
+    const char *state, struct graph_counts *counts);
+
+/* graph_round.c */
+void round_start(struct stream *s);
+void round_stop(struct stream *s);
+
+#endif
