@@ -13,11 +13,12 @@
 
 #include <yyjson.h>
 
+#include "control.h"
 #include "limits.h"
 #include "mutate.h"
 
-static void
-refuse(struct call *c, const char *text)
+void
+control_refuse(struct call *c, const char *text)
 {
 	c->answer.status = 400;
 	c->answer.type = "application/json";
@@ -84,7 +85,9 @@ get_stats(struct call *c)
 	put_endpoints(sim, b);
 	buf_str(b, "],\"buckets\":[");
 	put_buckets(sim, b);
-	buf_str(b, "]}\n");
+	buf_str(b, "],\"entra\":");
+	graph_stats(sim, b);
+	buf_str(b, "}\n");
 }
 
 static void
@@ -106,13 +109,13 @@ reset_stats(struct call *c)
 		k->calls = k->limited = 0;
 		k->peak = 0;
 	}
+	graph_stats_reset(sim);
 	answer_ok(c);
 	buf_str(&c->answer.body, "{}\n");
 }
 
-/* The body as a document, NULL (and answered) when it is no JSON. */
-static yyjson_doc *
-read_body(struct call *c)
+yyjson_doc *
+control_body(struct call *c)
 {
 	yyjson_doc *doc;
 
@@ -120,7 +123,7 @@ read_body(struct call *c)
 		buf_str(&c->body, "{}");
 	doc = yyjson_read(c->body.data, c->body.len, 0);
 	if (doc == NULL)
-		refuse(c, "the body is not JSON");
+		control_refuse(c, "the body is not JSON");
 	return doc;
 }
 
@@ -167,7 +170,7 @@ static void
 mutate(struct call *c)
 {
 	struct mutation m = { 0 };
-	yyjson_doc *doc = read_body(c);
+	yyjson_doc *doc = control_body(c);
 	yyjson_val *key, *value;
 	size_t i, n;
 
@@ -176,9 +179,9 @@ mutate(struct call *c)
 	answer_ok(c);
 	yyjson_obj_foreach(yyjson_doc_get_root(doc), i, n, key,
 	    value) if (!set_mutation(&m, yyjson_get_str(key), value))
-	    refuse(c, "mutate takes numbers for change, create, "
-		      "deprovision, delete, login, move, groups, "
-		      "renameGroups");
+	    control_refuse(c, "mutate takes numbers for change, create, "
+			      "deprovision, delete, login, move, groups, "
+			      "renameGroups");
 	yyjson_doc_free(doc);
 	if (m.groups == 0)
 		m.groups = m.move < 30 ? m.move : 30;
@@ -208,7 +211,7 @@ read_fault(yyjson_val *v, struct fault *f)
 static void
 set_faults(struct call *c)
 {
-	yyjson_doc *doc = read_body(c);
+	yyjson_doc *doc = control_body(c);
 	yyjson_val *root = yyjson_doc_get_root(doc), *v;
 	struct sim *sim = c->sim;
 	size_t i, n;
@@ -218,11 +221,12 @@ set_faults(struct call *c)
 	answer_ok(c);
 	sim->n_faults = 0;
 	if (!yyjson_is_arr(root) || yyjson_arr_size(root) > MAX_FAULTS)
-		refuse(c, "a fault plan is an array of at most 32 rules");
+		control_refuse(
+		    c, "a fault plan is an array of at most 32 rules");
 	else
 		yyjson_arr_foreach(root, i, n,
 		    v) if (!read_fault(v, &sim->faults[sim->n_faults++]))
-		    refuse(c, "a rule needs match and a kind");
+		    control_refuse(c, "a rule needs match and a kind");
 	if (c->answer.status == 200)
 		buf_fmt(&c->answer.body, "{\"rules\":%zu}\n", sim->n_faults);
 	else
@@ -233,7 +237,7 @@ set_faults(struct call *c)
 static void
 set_foreign(struct call *c)
 {
-	yyjson_doc *doc = read_body(c);
+	yyjson_doc *doc = control_body(c);
 	yyjson_val *root = yyjson_doc_get_root(doc);
 	const char *name = yyjson_get_str(yyjson_obj_get(root, "bucket"));
 	struct bucket *b = NULL;
@@ -243,7 +247,7 @@ set_foreign(struct call *c)
 	if (name != NULL)
 		b = limits_find(c->sim->limits, name);
 	if (b == NULL) {
-		refuse(c, "there is no such bucket");
+		control_refuse(c, "there is no such bucket");
 	} else {
 		b->foreign = get_int(root, "perMinute", 0);
 		b->foreign_same =
@@ -302,6 +306,7 @@ const struct route control_routes[] = {
 	{ "POST", "/_sim/mutate", NULL, mutate, ROUTE_CONTROL },
 	{ "POST", "/_sim/fault", NULL, set_faults, ROUTE_CONTROL },
 	{ "POST", "/_sim/foreign", NULL, set_foreign, ROUTE_CONTROL },
+	{ "POST", "/_sim/okta/users", NULL, okta_write_user, ROUTE_CONTROL },
 	{ "GET", "/_sim/users", NULL, all_users, ROUTE_CONTROL },
 	{ "GET", "/_sim/groups", NULL, all_groups, ROUTE_CONTROL },
 	{ "GET", "/_sim/members", NULL, all_members, ROUTE_CONTROL },

@@ -87,6 +87,8 @@ struct wish {
 bool wish_select(struct call *c, struct wish *w, const char *select);
 bool wish_ids(struct call *c, struct wish *w, const char *filter);
 uint64_t wish_defaults(int dir);
+/* What another kind has of the properties selected. */
+uint64_t wish_common(const struct wish *w, int dir);
 
 /* graph_token.c: a wish as an opaque text, and back. */
 void token_write(
@@ -101,10 +103,18 @@ struct filter *filter_parse(int dir, const char *text); /* NULL: it is none */
 bool filter_hits(const struct filter *f, const struct object *o);
 void filter_free(struct filter *f);
 
-/* graph_list.c: one object with these properties; type says @odata.type. */
+/* graph_list.c, graph_members.c: one object with these properties; type says
+ * @odata.type. */
 void graph_put(const struct tenant *t, uint32_t ref, uint64_t select, bool type,
     struct buf *b);
 void graph_context(struct call *c, const char *what);
+/* Parameters of a listing; false: refused, and answered. */
+bool list_wish(struct call *c, struct wish *w, size_t *top);
+/* The ref behind which the page begins, if there is `some`. */
+bool list_skip(struct call *c, uint32_t *after, bool *some);
+void list_next(struct call *c, uint32_t last);
+/* The object that c->arg names; NO_REF: there is none, and answered. */
+uint32_t list_find(struct call *c, int dir);
 void graph_ok(struct call *c);
 
 handler graph_users_delta, graph_groups_delta;

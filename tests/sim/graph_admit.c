@@ -279,8 +279,9 @@ graph_admit(struct call *c)
 		fault_pick(c);
 		return true;
 	}
-	return admit_bearer(c) && admit_right(c) && admit_units(c) &&
-	       admit_fault(c);
+	/* A batch costs what is in it. */
+	return admit_bearer(c) && admit_right(c) &&
+	       (c->route->flags >> 8 == 0 || admit_units(c)) && admit_fault(c);
 }
 
 void
@@ -292,6 +293,11 @@ graph_headers(struct call *c,
 	char id[GUID_LEN + 1], text[64];
 
 	graph_guid(c->sim, id);
+	if (c->route != NULL && (c->route->flags & ROUTE_LOGIN)) {
+		put(ctx, "x-ms-request-id", id);
+		put(ctx, "Cache-Control", "no-store, no-cache");
+		return;
+	}
 	put(ctx, "request-id", id);
 	put(ctx, "client-request-id", client != NULL ? client : id);
 	if (a->units > 0) {

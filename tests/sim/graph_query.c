@@ -23,6 +23,22 @@ wish_defaults(int dir)
 	return select;
 }
 
+uint64_t
+wish_common(const struct wish *w, int dir)
+{
+	const struct kind *k = &tenant_kinds[w->dir];
+	uint64_t select = 0;
+
+	for (size_t i = 0; i < k->n_props; i++) {
+		const char *name = k->props[i].name;
+		int prop = kind_prop(dir, name, strlen(name));
+
+		if ((w->select >> i & 1) && prop >= 0)
+			select |= UINT64_C(1) << prop;
+	}
+	return select;
+}
+
 /* Properties of a user that do not live in the directory. */
 static bool
 outside(const char *name, size_t len)

@@ -86,10 +86,9 @@ login_user(struct work *w, struct user *u)
 	u->last_login = w->now_ms;
 }
 
-static void
-delete_user(struct work *w, struct user *u)
+void
+org_delete_user(struct org *org, struct user *u)
 {
-	struct org *org = w->org;
 	uint32_t at = (uint32_t)(u - org->users);
 
 	u->gone = true;
@@ -97,6 +96,12 @@ delete_user(struct work *w, struct user *u)
 	for (size_t i = 0; i < org->n_groups; i++)
 		if (group_remove(&org->groups[i], at) && i > 0)
 			org->edges--;
+}
+
+static void
+delete_user(struct work *w, struct user *u)
+{
+	org_delete_user(w->org, u);
 }
 
 /* `"name":[ids]` of n users that `how` was done to. */
@@ -117,6 +122,21 @@ each_user(struct work *w, const char *name, size_t n,
 	buf_str(w->out, "],");
 }
 
+struct user *
+org_new_user(struct org *org, int64_t now_ms)
+{
+	struct user *u = org_add_user(org, now_ms);
+
+	u->status = USER_ACTIVE;
+	u->password_changed = u->activated = u->status_changed = now_ms;
+	if (org->everyone && org->n_groups > 0) {
+		group_add(&org->groups[0], u->number);
+		org->groups[0].last_membership_updated = now_ms;
+		group_render(&org->groups[0]);
+	}
+	return u;
+}
+
 static void
 create_users(struct work *w, size_t n)
 {
@@ -124,20 +144,14 @@ create_users(struct work *w, size_t n)
 
 	buf_str(w->out, "\"create\":[");
 	for (size_t k = 0; k < n; k++) {
-		struct user *u = org_add_user(org, w->now_ms);
+		struct user *u = org_new_user(org, w->now_ms);
 
-		u->status =
-		    rng_below(&org->rng, 3) > 0 ? USER_ACTIVE : USER_STAGED;
-		u->password_changed = w->now_ms;
-		if (u->status == USER_ACTIVE)
-			u->activated = u->status_changed = w->now_ms;
+		if (rng_below(&org->rng, 3) == 0) {
+			u->status = USER_STAGED;
+			u->activated = u->status_changed = 0;
+		}
 		user_render(org, u);
 		put_id(w->out, u->id);
-		if (org->everyone && org->n_groups > 0) {
-			group_add(&org->groups[0], u->number);
-			org->groups[0].last_membership_updated = w->now_ms;
-			group_render(&org->groups[0]);
-		}
 	}
 	buf_str(w->out, "],");
 }

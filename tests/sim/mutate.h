@@ -22,6 +22,11 @@ struct mutation {
 	size_t rename; /* groups */
 };
 
+/* A new user, active, not yet rendered; in Everyone if there is one. */
+struct user *org_new_user(struct org *org, int64_t now_ms);
+/* The user and its memberships are gone. */
+void org_delete_user(struct org *org, struct user *u);
+
 /*
  * Does it at server time `now_ms` and writes the JSON answer: counts, and
  * the ids touched.  A deleted user leaves its groups without a trace in

@@ -115,9 +115,9 @@ users_get(void *ctx, const char *name, struct expr_value *out)
 		get_text(out, u->id);
 	} else if (strcmp(name, "type.id") == 0) {
 		get_text(out, item->org->type);
-	} else if (strcmp(name, "profile.firstName") == 0) {
+	} else if (u->patch == NULL && strcmp(name, "profile.firstName") == 0) {
 		get_text(out, first_names[u->first].text);
-	} else if (strcmp(name, "profile.lastName") == 0) {
+	} else if (u->patch == NULL && strcmp(name, "profile.lastName") == 0) {
 		get_text(out, last_names[u->last].text);
 	} else if (!get_date(u, name, out) &&
 		   strncmp(name, "profile.", 8) == 0) {

@@ -32,11 +32,18 @@ group_type_name(enum group_type type)
 	return names[type];
 }
 
+static void
+user_free(struct user *u)
+{
+	free(u->text);
+	free(u->patch);
+}
+
 void
 org_free(struct org *org)
 {
 	for (size_t i = 0; i < org->n_users; i++)
-		free(org->users[i].text);
+		user_free(&org->users[i]);
 	for (size_t i = 0; i < org->n_groups; i++) {
 		free(org->groups[i].members);
 		free(org->groups[i].text);

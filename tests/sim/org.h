@@ -48,6 +48,7 @@ struct user {
 	uint32_t profile, profile_len; /* where in text the profile is */
 	uint32_t credentials, credentials_len; /* member with its comma */
 	uint32_t links; /* where `,"_links"` begins */
+	char *patch; /* owned; attributes a test has set; NULL: none */
 };
 
 enum group_type { GROUP_OKTA, GROUP_APP, GROUP_BUILT_IN };

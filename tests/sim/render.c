@@ -12,6 +12,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <yyjson.h>
+
 #include "clock.h"
 #include "names.h"
 
@@ -196,6 +198,35 @@ put_credentials(const struct user *u, struct buf *b)
 	buf_str(b, ",\"provider\":{\"type\":\"OKTA\",\"name\":\"OKTA\"}}");
 }
 
+/* The profile once more, with what a test has set; null stays null. */
+static void
+lay_over(const struct user *u, struct buf *b)
+{
+	yyjson_doc *made = yyjson_read(b->data + u->profile,
+	    b->len - u->profile, YYJSON_READ_NUMBER_AS_RAW);
+	yyjson_doc *set =
+	    yyjson_read(u->patch, strlen(u->patch), YYJSON_READ_NUMBER_AS_RAW);
+	yyjson_mut_doc *doc = yyjson_mut_doc_new(NULL);
+	yyjson_mut_val *all =
+	    yyjson_val_mut_copy(doc, yyjson_doc_get_root(made));
+	yyjson_val *key, *value;
+	size_t i, n;
+	char *text;
+
+	yyjson_obj_foreach(yyjson_doc_get_root(set), i, n, key, value)
+	    yyjson_mut_obj_put(all, yyjson_val_mut_copy(doc, key),
+		yyjson_val_mut_copy(doc, value));
+	text = yyjson_mut_val_write(all, 0, NULL);
+	if (text != NULL) {
+		b->len = u->profile;
+		buf_str(b, text);
+	}
+	free(text);
+	yyjson_mut_doc_free(doc);
+	yyjson_doc_free(made);
+	yyjson_doc_free(set);
+}
+
 void
 user_render(const struct org *org, struct user *u)
 {
@@ -213,6 +244,8 @@ user_render(const struct org *org, struct user *u)
 	buf_fmt(&b, ",\"type\":{\"id\":\"%s\"},\"profile\":", org->type);
 	u->profile = (uint32_t)b.len;
 	put_profile(org, u, &b);
+	if (u->patch != NULL)
+		lay_over(u, &b);
 	u->profile_len = (uint32_t)b.len - u->profile;
 	u->credentials = (uint32_t)b.len;
 	put_credentials(u, &b);

@@ -18,6 +18,7 @@ static const struct {
 } apis[] = {
 	{ okta_routes, &okta_n_routes },
 	{ graph_routes, &graph_n_routes },
+	{ graph_control_routes, &graph_control_n_routes },
 	{ control_routes, &control_n_routes },
 };
 #define N_APIS (sizeof(apis) / sizeof(apis[0]))
