@@ -120,9 +120,12 @@ admin_begin(int argc, char **argv)
 	return rc;
 }
 
-/* One of u and g: RFC 3339, null or absent. */
+/*
+ * One of u, g and m: RFC 3339, null or absent; of a source that goes by links,
+ * what was printed.
+ */
 static void
-take_mark(const struct opt_use *use, yyjson_val *v, const char *name,
+take_mark(const struct opt_use *use, yyjson_val *v, const char *name, bool link,
     char out[WATERMARK_MAX])
 {
 	const char *text = yyjson_get_str(v);
@@ -133,10 +136,12 @@ take_mark(const struct opt_use *use, yyjson_val *v, const char *name,
 		return;
 	}
 	if (text == NULL || yyjson_get_len(v) >= WATERMARK_MAX ||
-	    clock_parse_rfc3339(text, yyjson_get_len(v), &ms) != 0)
+	    (link && strstr(text, " /") == NULL) ||
+	    (!link && clock_parse_rfc3339(text, yyjson_get_len(v), &ms) != 0))
 		opt_wrong(use,
-		    "\"%s\" must be null or a time such as "
-		    "2026-04-22T08:15:30.000Z",
+		    link ? "\"%s\" must be null or what was printed"
+			 : "\"%s\" must be null or a time such as "
+			   "2026-04-22T08:15:30.000Z",
 		    name);
 	if (watermark_is_future(text))
 		opt_wrong(use,
@@ -147,7 +152,8 @@ take_mark(const struct opt_use *use, yyjson_val *v, const char *name,
 }
 
 static void
-take_marks(const struct opt_use *use, const char *json, char *u, char *g)
+take_marks(
+    const struct opt_use *use, const char *json, bool link, struct marks *m)
 {
 	/* opt_wrong() ends the process above the document. */
 	static yyjson_doc *doc;
@@ -162,9 +168,11 @@ take_marks(const struct opt_use *use, const char *json, char *u, char *g)
 	yyjson_obj_foreach(root, i, n, key, v)
 	{
 		if (yyjson_equals_str(key, MSG_MARK_USERS))
-			take_mark(use, v, MSG_MARK_USERS, u);
+			take_mark(use, v, MSG_MARK_USERS, link, m->user);
 		else if (yyjson_equals_str(key, MSG_MARK_GROUPS))
-			take_mark(use, v, MSG_MARK_GROUPS, g);
+			take_mark(use, v, MSG_MARK_GROUPS, link, m->group);
+		else if (link && yyjson_equals_str(key, MSG_MARK_MEMBERS))
+			take_mark(use, v, MSG_MARK_MEMBERS, link, m->member);
 		else
 			opt_wrong(use, "a watermark has u and g, not %s",
 			    yyjson_get_str(key));
@@ -176,7 +184,8 @@ static int
 watermark(const struct opt_use *use, const char *db, const char *source,
     const char *json)
 {
-	char u[WATERMARK_MAX], g[WATERMARK_MAX];
+	bool link = strncmp(source, "entra:", 6) == 0;
+	struct marks m;
 	struct buf out = { 0 };
 	struct store *s;
 	int rc = store_open(&s, db, json != NULL ? STORE_MAKE : STORE_READ);
@@ -185,17 +194,17 @@ watermark(const struct opt_use *use, const char *db, const char *source,
 		return rc;
 	if (json != NULL && store_begin(s) != 0)
 		rc = EXIT_TEMPORARY;
-	watermark_read(s, source, u, g);
+	watermark_read(s, source, &m);
 	if (json != NULL && rc == EXIT_DONE) {
-		take_marks(use, json, u, g);
-		watermark_write(s, source, u, g);
+		take_marks(use, json, link, &m);
+		watermark_write(s, source, &m);
 		if (store_commit(s) != 0)
 			rc = EXIT_TEMPORARY;
 	}
 	if (s->failed)
 		rc = EXIT_TEMPORARY;
 	if (rc == EXIT_DONE && json == NULL) {
-		watermark_json(&out, u, g);
+		watermark_json(&out, &m);
 		rc = print(&out);
 	}
 	buf_free(&out);

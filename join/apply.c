@@ -216,8 +216,13 @@ leave(struct page *p, yyjson_val *record, const char *id, size_t len)
 
 	if (!object_find(p->s, p->f->stream_pk, id, len, &o) || !o.living)
 		return;
+	reason = reason != NULL ? reason : "removed";
 	mark_seen(p, o.pk);
-	leaving_mark(p->s, p->f, o.pk, reason != NULL ? reason : "removed");
+	if (p->m->partial)
+		/* As when the group is listed: nobody leaves, only an edge. */
+		edge_leave(p->s, p->f, edge_wait(p->s, p->f), &o, reason);
+	else
+		leaving_mark(p->s, p->f, o.pk, reason);
 }
 
 static void

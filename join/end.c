@@ -10,6 +10,7 @@
 #include "join.h"
 
 #include <stdio.h>
+#include <string.h>
 
 #include "clock.h"
 #include "json.h"
@@ -79,15 +80,29 @@ settle_edges(struct join *j, const struct flow *f)
 		    f->source, (long long)stay);
 }
 
+/* Where no delta was to be had, fetch has read everything instead. */
+static void
+note_full(struct join *j, struct flow *f, const struct msg *m)
+{
+	if (f->full || m->mode == NULL || strcmp(m->mode, MSG_FULL) != 0)
+		return;
+	f->full = true;
+	store_do(j->store, "UPDATE checkpoint SET mode = ? WHERE pk = ?", "ti",
+	    MSG_FULL, f->checkpoint_pk);
+}
+
 void
 apply_end(struct join *j, struct flow *f, const struct msg *m)
 {
 	char why[512] = "";
-	enum certificate is;
-	const char *phase = phase_of(j, f, m, &is, why, sizeof(why));
-	bool read = is == CERT_WHOLE || is == CERT_UNSEEN;
 	struct buf warnings = { 0 };
+	enum certificate is;
+	const char *phase;
+	bool read;
 
+	note_full(j, f, m);
+	phase = phase_of(j, f, m, &is, why, sizeof(why));
+	read = is == CERT_WHOLE || is == CERT_UNSEEN;
 	if (m->warnings != NULL && yyjson_arr_size(m->warnings) > 0)
 		json_write(&warnings, m->warnings);
 	f->seq = m->seq;

@@ -34,13 +34,22 @@ void run_state(
 int64_t run_begin_own(struct store *s, const char *source);
 /* Moves watermarks and closes the run when all its streams have ended. */
 void run_settle(struct store *s, int64_t run_pk, bool closing);
-void watermark_read(struct store *s, const char *source, char *u, char *g);
+#define WATERMARK_MAX 8192 /* a link of Microsoft Graph, not only a time */
+/*
+ * What a source's next deltas begin from; "" for none.  Where they are times,
+ * the group's is that of the members too.
+ */
+struct marks {
+	char user[WATERMARK_MAX], group[WATERMARK_MAX], member[WATERMARK_MAX];
+};
+void watermark_read(struct store *s, const char *source, struct marks *m);
 void watermark_write(
-    struct store *s, const char *source, const char *u, const char *g);
+    struct store *s, const char *source, const struct marks *m);
 /* Later than now by more than a day: changes read from there would be lost. */
 bool watermark_is_future(const char *mark);
-void watermark_json(struct buf *b, const char *u, const char *g);
-#define WATERMARK_MAX 40
+void watermark_json(struct buf *b, const struct marks *m);
+/* Is it a time?  Other marks mean something to fetch alone. */
+bool watermark_is_time(const char *mark);
 
 /* Bits of checkpoint.unsure. */
 enum {

@@ -124,6 +124,9 @@ container_open(struct store *s, const struct flow *f, const struct msg *m,
 	if (id == NULL)
 		return;
 	*container = container_row(s, f, id, &listing);
+	/* What came and went is no listing: it is seen as of the run. */
+	if (m->partial)
+		return;
 	if (listing == 0) {
 		listing = ++s->generation;
 		store_do(s,

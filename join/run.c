@@ -58,18 +58,30 @@ stream_row(struct store *s, int64_t source, const char *name, int64_t *full)
 	return pk;
 }
 
-/* Which of a source's two watermarks a stream is read from. */
-static const char *
-watermark_of(const char *stream, const char *u, const char *g)
+bool
+watermark_is_time(const char *mark)
 {
-	const char *w = NULL;
+	int64_t ms;
+
+	return clock_parse_rfc3339(mark, strlen(mark), &ms) == 0;
+}
+
+/* Which of a source's watermarks a stream is read from. */
+static const char *
+watermark_of(const char *stream, const struct marks *m)
+{
+	const char *w = "";
 
 	if (strcmp(stream, "User") == 0)
-		w = u;
-	else if (strcmp(stream, "Group") == 0 ||
-		 strcmp(stream, "GroupMember") == 0)
-		w = g;
-	return w != NULL && w[0] != '\0' ? w : NULL;
+		w = m->user;
+	else if (strcmp(stream, "Group") == 0)
+		w = m->group;
+	else if (strcmp(stream, "GroupMember") == 0 && m->member[0] != '\0')
+		w = m->member;
+	else if (strcmp(stream, "GroupMember") == 0 &&
+		 watermark_is_time(m->group))
+		w = m->group;
+	return w[0] != '\0' ? w : NULL;
 }
 
 bool
@@ -85,12 +97,12 @@ watermark_is_future(const char *mark)
 static void
 warn_of_future(struct store *s, const char *source)
 {
-	char u[WATERMARK_MAX], g[WATERMARK_MAX];
-	const char *mark = u;
+	struct marks m;
+	const char *mark = m.user;
 
-	watermark_read(s, source, u, g);
-	if (!watermark_is_future(u))
-		mark = g;
+	watermark_read(s, source, &m);
+	if (!watermark_is_future(m.user))
+		mark = m.group;
 	if (watermark_is_future(mark))
 		log_warn("%s: the watermark %s lies in the future; what is "
 			 "read from there is read in full",
@@ -112,12 +124,12 @@ static int
 add_stream(struct store *s, int64_t source, int64_t run, const struct ask *ask,
     const char *name, struct why *why)
 {
-	char u[WATERMARK_MAX], g[WATERMARK_MAX];
+	struct marks marks;
 	const char *since, *mode;
 	int64_t stream, full = 0;
 
-	watermark_read(s, ask->source, u, g);
-	since = watermark_of(name, u, g);
+	watermark_read(s, ask->source, &marks);
+	since = watermark_of(name, &marks);
 	stream = stream_row(s, source, name, &full);
 	mode = decide(ask->mode, since, full);
 	if (since != NULL && watermark_is_future(since))
@@ -301,14 +313,16 @@ state_streams(struct store *s, int64_t run, struct buf *out)
 	buf_str(out, *separator == '{' ? "{}" : "}");
 }
 
-/* {"u":"..","g":".."} with null for what there is not. */
+/* {"u":"..","g":".."} with null for what there is not, and m if it is. */
 void
-watermark_json(struct buf *b, const char *u, const char *g)
+watermark_json(struct buf *b, const struct marks *m)
 {
 	buf_str(b, "{\"" MSG_MARK_USERS "\":");
-	buf_json_str(b, u[0] != '\0' ? u : NULL);
+	buf_json_str(b, m->user[0] != '\0' ? m->user : NULL);
 	buf_str(b, ",\"" MSG_MARK_GROUPS "\":");
-	buf_json_str(b, g[0] != '\0' ? g : NULL);
+	buf_json_str(b, m->group[0] != '\0' ? m->group : NULL);
+	if (m->member[0] != '\0')
+		msg_str(b, MSG_MARK_MEMBERS, m->member);
 	buf_char(b, '}');
 }
 
@@ -320,8 +334,8 @@ run_state(
 	    "SELECT s.run, s.epoch, r.pk FROM source s JOIN run r"
 	    " ON r.source = s.pk AND r.number = s.run WHERE s.name = ?",
 	    "t", source);
-	char u[WATERMARK_MAX], g[WATERMARK_MAX];
 	struct buf streams = { 0 }, marks = { 0 };
+	struct marks m;
 
 	if (store_row(s, st)) {
 		msg_open(out, MSG_STATE_ANSWER);
@@ -329,9 +343,10 @@ run_state(
 		msg_int(out, MSG_RUN, sqlite3_column_int64(st, 0));
 		msg_int(out, MSG_EPOCH, sqlite3_column_int64(st, 1));
 		msg_str(out, MSG_BOOT, boot);
-		watermark_read(s, source, u, g);
-		watermark_json(&marks, u, g);
-		if (u[0] != '\0' || g[0] != '\0')
+		watermark_read(s, source, &m);
+		watermark_json(&marks, &m);
+		if (m.user[0] != '\0' || m.group[0] != '\0' ||
+		    m.member[0] != '\0')
 			msg_raw(out, MSG_WATERMARK, marks.data, marks.len);
 		else
 			msg_raw(out, MSG_WATERMARK, "null", 4);
@@ -353,13 +368,13 @@ copy_mark(yyjson_val *o, const char *name, char out[WATERMARK_MAX])
 }
 
 void
-watermark_read(struct store *s, const char *source, char *u, char *g)
+watermark_read(struct store *s, const char *source, struct marks *m)
 {
 	sqlite3_stmt *st = store_ask(
 	    s, "SELECT value FROM watermark WHERE source = ?", "t", source);
 	yyjson_doc *doc = NULL;
 
-	u[0] = g[0] = '\0';
+	m->user[0] = m->group[0] = m->member[0] = '\0';
 	if (store_row(s, st)) {
 		const char *text = store_text(st, 0);
 
@@ -370,20 +385,21 @@ watermark_read(struct store *s, const char *source, char *u, char *g)
 			    s->path, source, text);
 	}
 	if (doc != NULL) {
-		copy_mark(yyjson_doc_get_root(doc), MSG_MARK_USERS, u);
-		copy_mark(yyjson_doc_get_root(doc), MSG_MARK_GROUPS, g);
+		copy_mark(yyjson_doc_get_root(doc), MSG_MARK_USERS, m->user);
+		copy_mark(yyjson_doc_get_root(doc), MSG_MARK_GROUPS, m->group);
+		copy_mark(
+		    yyjson_doc_get_root(doc), MSG_MARK_MEMBERS, m->member);
 	}
 	yyjson_doc_free(doc);
 	store_end(st);
 }
 
 void
-watermark_write(
-    struct store *s, const char *source, const char *u, const char *g)
+watermark_write(struct store *s, const char *source, const struct marks *m)
 {
 	struct buf value = { 0 };
 
-	watermark_json(&value, u, g);
+	watermark_json(&value, m);
 	store_do(s,
 	    "INSERT INTO watermark(source, value) VALUES(?, ?)"
 	    " ON CONFLICT(source) DO UPDATE SET value = excluded.value",

@@ -16,7 +16,7 @@
 
 /* What the streams of a run say together. */
 struct tally {
-	char u[WATERMARK_MAX], group[WATERMARK_MAX], member[WATERMARK_MAX];
+	struct marks marks;
 	bool has_member, reading, incomplete, held;
 };
 
@@ -26,7 +26,8 @@ keep(char out[WATERMARK_MAX], const char *phase, const char *mark)
 	bool whole = strcmp(phase, "done") == 0 || strcmp(phase, "held") == 0 ||
 		     strcmp(phase, "sweeping") == 0;
 
-	if (whole && mark != NULL)
+	/* Half a link is none: the next run reads everything. */
+	if (whole && mark != NULL && strlen(mark) < WATERMARK_MAX)
 		snprintf(out, WATERMARK_MAX, "%s", mark);
 }
 
@@ -38,6 +39,7 @@ tally(struct store *s, int64_t run, struct tally *t)
 	    " JOIN stream t ON t.pk = c.stream WHERE c.run = ?",
 	    "i", run);
 
+	*t = (struct tally){ .reading = false };
 	while (store_row(s, st)) {
 		const char *name = store_text(st, 0),
 			   *phase = store_text(st, 1),
@@ -48,36 +50,53 @@ tally(struct store *s, int64_t run, struct tally *t)
 		t->incomplete |= strcmp(phase, "incomplete") == 0;
 		t->held |= strcmp(phase, "held") == 0;
 		if (strcmp(name, "User") == 0)
-			keep(t->u, phase, mark);
+			keep(t->marks.user, phase, mark);
 		else if (strcmp(name, "Group") == 0)
-			keep(t->group, phase, mark);
+			keep(t->marks.group, phase, mark);
 		else if (strcmp(name, "GroupMember") == 0)
-			keep(t->member, phase, mark);
+			keep(t->marks.member, phase, mark);
 		t->has_member |= strcmp(name, "GroupMember") == 0;
 	}
 }
 
-/* g covers groups and members: the older of both, when both are there. */
-static const char *
-group_mark(const struct tally *t, bool all_known)
+/*
+ * A time of groups covers their members: the older of both, when both are
+ * there.  Links stand for themselves.
+ */
+static void
+join_marks(struct tally *t, bool all_known)
 {
-	if (t->group[0] == '\0')
-		return "";
-	if (!t->has_member)
-		return all_known ? t->group : "";
-	if (t->member[0] == '\0')
-		return "";
-	return strcmp(t->member, t->group) < 0 ? t->member : t->group;
+	char *group = t->marks.group, *member = t->marks.member;
+	bool links = (group[0] != '\0' && !watermark_is_time(group)) ||
+		     (member[0] != '\0' && !watermark_is_time(member));
+
+	if (links)
+		return;
+	if (t->has_member ? member[0] == '\0' : !all_known)
+		group[0] = '\0';
+	else if (t->has_member && group[0] != '\0' && strcmp(member, group) < 0)
+		memmove(group, member, strlen(member) + 1);
+	member[0] = '\0';
 }
 
 static void
-move_marks(struct store *s, int64_t run, const struct tally *t, bool all_known)
+move(char *mark, const char *to)
 {
-	char u[WATERMARK_MAX], g[WATERMARK_MAX], source[256] = "";
-	const char *group = group_mark(t, all_known);
+	if (to[0] != '\0')
+		memmove(mark, to, strlen(to) + 1);
+}
+
+static void
+move_marks(struct store *s, int64_t run, struct tally *t, bool all_known)
+{
+	char source[256] = "";
+	const struct marks *to = &t->marks;
+	struct marks m;
 	sqlite3_stmt *st;
 
-	if (t->u[0] == '\0' && group[0] == '\0')
+	join_marks(t, all_known);
+	if (to->user[0] == '\0' && to->group[0] == '\0' &&
+	    to->member[0] == '\0')
 		return;
 	st = store_ask(s,
 	    "SELECT s.name FROM run r JOIN source s ON s.pk = r.source"
@@ -89,9 +108,11 @@ move_marks(struct store *s, int64_t run, const struct tally *t, bool all_known)
 	/* An older run that is let go: a newer one has moved them since. */
 	if (source[0] == '\0')
 		return;
-	watermark_read(s, source, u, g);
-	watermark_write(s, source, t->u[0] != '\0' ? t->u : u,
-	    group[0] != '\0' ? group : g);
+	watermark_read(s, source, &m);
+	move(m.user, to->user);
+	move(m.group, to->group);
+	move(m.member, to->member);
+	watermark_write(s, source, &m);
 }
 
 /* A run that was asked for knows its streams from its beginning, and one that
@@ -134,7 +155,7 @@ run_settle(struct store *s, int64_t run, bool closing)
 {
 	bool all_known = closing || streams_known(s, run);
 	char at[CLOCK_TEXT];
-	struct tally t = { 0 };
+	struct tally t;
 	const char *state = "done";
 
 	tally(s, run, &t);

@@ -79,9 +79,11 @@
 #define MSG_SINCE "since"
 #define MSG_DONE "done"
 #define MSG_EXPECTED "expected" /* records, as many as the last time */
-/* Of `watermark` in a state: of User; of Group and GroupMember. */
+/* Of `watermark` in a state: of User; of Group and, unless it has one of its
+ * own, of GroupMember. */
 #define MSG_MARK_USERS "u"
 #define MSG_MARK_GROUPS "g"
+#define MSG_MARK_MEMBERS "m"
 
 /* Of each of `types`. */
 #define MSG_TYPE "type"
