@@ -58,21 +58,41 @@ forget_secrets(void)
 	}
 }
 
-static _Noreturn void
-become(char *const argv[], int keep_secrets, int out_fd)
+/* What a new program finds: which descriptors, and whether secrets. */
+struct place {
+	int out_fd, err_fd, event_fd; /* -1: as ours, none */
+	bool keep_secrets;
+};
+
+/* `to` becomes `fd`, which stays open over exec even when they are one. */
+static void
+put_fd(int fd, int to)
 {
-	int null = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	if (fd == to)
+		(void)fcntl(fd, F_SETFD, 0);
+	else if (fd >= 0)
+		(void)dup2(fd, to);
+}
+
+static _Noreturn void
+become(char *const argv[], const struct place *place, pid_t parent)
+{
+	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
 	sigset_t none;
 
+	/* ^C on the terminal is for run, which stops the set in order. */
+	(void)setpgid(0, 0);
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
 	signal(SIGPIPE, SIG_DFL);
 	prctl(PR_SET_PDEATHSIG, SIGTERM);
-	if (null >= 0)
-		dup2(null, STDIN_FILENO);
-	if (out_fd >= 0)
-		dup2(out_fd, STDOUT_FILENO);
-	if (!keep_secrets)
+	if (getppid() != parent)
+		_exit(EXIT_TEMPORARY);
+	put_fd(null, STDIN_FILENO);
+	put_fd(place->out_fd, STDOUT_FILENO);
+	put_fd(place->err_fd, STDERR_FILENO);
+	put_fd(place->event_fd, RUN_EVENT_FD);
+	if (!place->keep_secrets)
 		forget_secrets();
 	execv(argv[0], argv);
 	log_error("cannot run %s: %s", argv[0], strerror(errno));
@@ -82,10 +102,16 @@ become(char *const argv[], int keep_secrets, int out_fd)
 void
 child_start(struct child *c)
 {
-	pid_t pid = fork();
+	const struct place place = { .out_fd = -1,
+		.err_fd = c->words.write_fd,
+		.event_fd = c->role == ROLE_FETCH ? c->events.write_fd : -1,
+		.keep_secrets = c->role == ROLE_FETCH };
+	pid_t own = getpid(), pid = fork();
 
+	c->started_ms = clock_ms();
 	c->due_ms = 0;
 	c->term_ms = 0;
+	words_forget(c);
 	if (pid < 0) {
 		log_error("cannot fork for %s: %s", role_name(c->role),
 		    strerror(errno));
@@ -94,7 +120,7 @@ child_start(struct child *c)
 		return;
 	}
 	if (pid == 0)
-		become(c->argv, c->role == ROLE_FETCH, -1);
+		become(c->argv, &place, own);
 	c->pid = pid;
 	log_debug("started %s, pid %d", role_name(c->role), (int)pid);
 }
@@ -128,23 +154,29 @@ child_reap(struct run *r)
 				continue;
 			c->pid = 0;
 			c->code = exit_code(status);
+			words_drain(c);
 			return c;
 		}
 	}
 }
 
 int
-child_capture(char *const argv[], struct buf *out)
+child_capture(char *const argv[], struct buf *out, bool silent)
 {
+	struct place place = { .err_fd = -1, .event_fd = -1 };
 	int p[2], status = 0;
 	ssize_t n;
-	pid_t pid;
+	pid_t own = getpid(), pid;
 
 	if (pipe2(p, O_CLOEXEC) < 0)
 		return EXIT_TEMPORARY;
+	place.out_fd = p[1];
 	pid = fork();
-	if (pid == 0)
-		become(argv, 0, p[1]);
+	if (pid == 0) {
+		if (silent)
+			place.err_fd = open("/dev/null", O_WRONLY | O_CLOEXEC);
+		become(argv, &place, own);
+	}
 	close(p[1]);
 	if (pid < 0) {
 		close(p[0]);

@@ -20,9 +20,11 @@
 #include "log.h"
 #include "mem.h"
 #include "msg.h"
+#include "notify.h"
 #include "opt.h"
 
-static struct run_options options = { .mode = MSG_AUTO };
+static struct run_options options = { .mode = MSG_AUTO,
+	.restarts = RUN_RESTARTS };
 
 static const struct opt table[] = {
 	{ "workers", 'j', OPT_INT, &options.workers, "N",
@@ -33,6 +35,10 @@ static const struct opt table[] = {
 	    "begin a round each 15m, 1h, 1d ... until SIGTERM", 0, 0 },
 	{ "full-every", 0, OPT_TEXT, &options.full_every, "TIME",
 	    "make a round full when the last full one is older", 0, 0 },
+	{ "restarts", 0, OPT_INT, &options.restarts, "N",
+	    "of one program in a round before giving up (10)", 0, 1000 },
+	{ "stop-within", 0, OPT_TEXT, &options.stop_within, "TIME",
+	    "end this long after SIGTERM, drained or not (30s)", 0, 0 },
 	{ "json", 0, OPT_FLAG, &options.json, NULL,
 	    "the summary as one line of JSON on stdout", 0, 0 },
 	{ "quiet", 'q', OPT_FLAG, &options.quiet, NULL,
@@ -102,11 +108,12 @@ static int
 lock_state(const char *state)
 {
 	char *path = xasprintf("%s.run", state);
-	int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
 
 	if (fd < 0)
-		die(EXIT_TEMPORARY, "cannot lock %s: %s", path,
-		    strerror(errno));
+		die(errno == EACCES || errno == EISDIR ? EXIT_USAGE
+						       : EXIT_TEMPORARY,
+		    "cannot lock %s: %s", path, strerror(errno));
 	if (flock(fd, LOCK_EX | LOCK_NB) < 0)
 		die(EXIT_TEMPORARY,
 		    "another idmesh run works on %s; stop it or wait for it",
@@ -115,35 +122,63 @@ lock_state(const char *state)
 	return fd;
 }
 
+static int
+read_config(struct run *r, const char *path)
+{
+	struct buf errors = { 0 };
+	int rc = config_run_read(path, &r->config, &errors);
+
+	if (rc == 0)
+		rc = targets_check(&r->config, &errors);
+	if (rc < 0)
+		fwrite(errors.data, 1, errors.len, stderr);
+	buf_free(&errors);
+	return rc;
+}
+
+static void
+read_times(struct run *r)
+{
+	r->every_ms = duration("--every", options.every);
+	r->full_every_ms = duration("--full-every", options.full_every);
+	if (r->full_every_ms > 0 && r->every_ms == 0)
+		opt_wrong(&use, "--full-every works only with --every");
+	r->stop_within_ms = duration("--stop-within", options.stop_within);
+	if (r->stop_within_ms == 0)
+		r->stop_within_ms = RUN_STOP_MS;
+}
+
 int
 main(int argc, char *argv[])
 {
-	struct buf errors = { 0 };
-	struct run r = { .options = &options, .full_ms = -1 };
+	struct run r = { .options = &options,
+		.full_ms = -1,
+		.runtime_fd = -1,
+		.code = EXIT_USAGE };
 	char *folder;
-	int code;
 
 	log_open("idmesh-run");
 	opt_parse(&use, &argc, argv);
 	check_mode(options.mode);
-	r.every_ms = duration("--every", options.every);
-	r.full_every_ms = duration("--full-every", options.full_every);
-	if (r.full_every_ms > 0 && r.every_ms == 0)
-		opt_wrong(&use, "--full-every works only with --every");
+	read_times(&r);
 	if (options.quiet)
 		log_level(LOG_WARN);
-	if (config_run_read(argv[1], &r.config, &errors) < 0) {
-		fwrite(errors.data, 1, errors.len, stderr);
-		buf_free(&errors);
-		return EXIT_USAGE;
-	}
+	notify_open();
+	supervise_open(&r);
+	if (read_config(&r, argv[1]) < 0)
+		goto out;
+	r.code = EXIT_DONE;
 	folder = own_folder();
 	r.folder = folder;
 	r.lock_fd = lock_state(r.config.state);
-	code = set_build(&r) == 0 ? supervise(&r) : r.code;
+	if (set_build(&r) == 0)
+		r.code = supervise(&r);
 	set_free(&r);
-	config_run_free(&r.config);
 	close(r.lock_fd);
 	free(folder);
-	return code;
+out:
+	config_run_free(&r.config);
+	loop_free(r.loop);
+	notify_close();
+	return r.code;
 }

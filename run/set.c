@@ -3,7 +3,7 @@
  *
  * One sink a target, one join, one transform with its workers, and one fetch
  * a tenant, all joined by ipc sockets in a private folder.  Owns the argument
- * lists and the folder.
+ * lists.
  */
 
 #include "run.h"
@@ -13,7 +13,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "log.h"
@@ -28,7 +27,7 @@ add(struct run *r, enum role role)
 
 	r->children = xrealloc(r->children, (r->n + 1) * sizeof(struct child));
 	c = &r->children[r->n++];
-	*c = (struct child){ .role = role };
+	*c = (struct child){ .role = role, .run = r };
 	return c;
 }
 
@@ -80,6 +79,7 @@ add_sinks(struct run *r)
 	for (size_t i = 0; i < r->config.sinks.n; i++) {
 		struct child *c = add(r, ROLE_SINK);
 
+		c->target = r->config.sinks.items[i];
 		word_take(c, child_program(r, "sink"));
 		word(c, r->config.sinks.items[i]);
 		socket_option(r, c, "--commit", "mesh", i);
@@ -119,21 +119,24 @@ add_transform(struct run *r, size_t n_fetch)
 static int
 write_file(const char *path, const struct buf *text)
 {
-	int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+	char *temporary = xasprintf("%s.new", path);
+	int fd =
+	    open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
 	int rc = -1;
 
 	if (fd >= 0 && write(fd, text->data, text->len) == (ssize_t)text->len)
 		rc = 0;
-	if (fd < 0 || close(fd) < 0 || rc < 0) {
+	/* A fetch may begin to read the one that is there. */
+	if (fd < 0 || close(fd) < 0 || rc < 0 || rename(temporary, path) < 0) {
 		log_error("cannot write %s: %s", path, strerror(errno));
-		return -1;
+		rc = -1;
 	}
-	return 0;
+	free(temporary);
+	return rc;
 }
 
-/* The rules' scope, for fetch; it costs no calls to know it. */
-static int
-write_scope(struct run *r)
+int
+set_scope(struct run *r)
 {
 	struct child describe = { .role = ROLE_TRANSFORM };
 	char *path = xasprintf("%s/scope.json", r->runtime);
@@ -143,22 +146,21 @@ write_scope(struct run *r)
 	word_take(&describe, child_program(r, "transform"));
 	word(&describe, "describe");
 	rules_option(r, &describe);
-	code = child_capture(describe.argv, &out);
+	code = child_capture(describe.argv, &out, false);
 	/* transform has said what is wrong with the rules, if anything is */
 	if (code == EXIT_DONE && write_file(path, &out) < 0)
 		code = EXIT_TEMPORARY;
-	r->code = code;
 	free_words(&describe);
 	buf_free(&out);
 	free(path);
-	return code == EXIT_DONE ? 0 : -1;
+	return code;
 }
 
-/* The origin that a source's calls go to: one fetch each. */
+/* Sources that share a tenant's limits are one fetch's. */
 static const char *
 tenant_of(const struct config_source *s)
 {
-	return s->base_url;
+	return s->tenant;
 }
 
 static void
@@ -176,8 +178,12 @@ add_fetch(struct run *r, const struct config_source *sources, size_t first,
 	word_take(c, xasprintf("%s/scope.json", r->runtime));
 	socket_option(r, c, "--jobs", "jobs", index);
 	socket_option(r, c, "--commit", "join", 0);
+	word(c, "--progress-fd");
+	word_take(c, xasprintf("%d", RUN_EVENT_FD));
 	if (r->options->quiet)
 		word(c, "--quiet");
+	else if (!isatty(STDERR_FILENO))
+		word(c, "--request-log=-");
 	word(c, MODE_SLOT);
 }
 
@@ -209,23 +215,10 @@ read_sources(struct run *r, struct config_source *sources)
 }
 
 static int
-make_runtime(struct run *r)
+write_first_scope(struct run *r)
 {
-	const char *base = getenv("RUNTIME_DIRECTORY");
-
-	if (base == NULL)
-		base = getenv("XDG_RUNTIME_DIR");
-	if (base == NULL || access(base, W_OK) < 0)
-		base = "/tmp";
-	r->runtime = xasprintf("%s/idmesh-XXXXXX", base);
-	if (mkdtemp(r->runtime) != NULL)
-		return 0;
-	log_error("cannot make a folder for sockets below %s: %s", base,
-	    strerror(errno));
-	free(r->runtime);
-	r->runtime = NULL;
-	r->code = EXIT_TEMPORARY;
-	return -1;
+	r->code = set_scope(r);
+	return r->code == EXIT_DONE ? 0 : -1;
 }
 
 int
@@ -235,8 +228,8 @@ set_build(struct run *r)
 	struct config_source *sources = xcalloc(n, sizeof(*sources));
 	int rc = -1;
 
-	if (read_sources(r, sources) < 0 || make_runtime(r) < 0 ||
-	    write_scope(r) < 0)
+	if (read_sources(r, sources) < 0 || runtime_make(r) < 0 ||
+	    write_first_scope(r) < 0)
 		goto out;
 	add_sinks(r);
 	add_join(r);
@@ -247,8 +240,6 @@ set_build(struct run *r)
 	for (size_t i = 0; i < n; i++)
 		if (is_first_of_tenant(sources, i))
 			add_fetch(r, sources, i, tenants++);
-	for (size_t i = 0; i < r->n; i++)
-		r->children[i].run = r;
 	rc = 0;
 out:
 	for (size_t i = 0; i < n; i++)
@@ -270,36 +261,10 @@ set_mode(struct run *r, const char *mode)
 	}
 }
 
-static void
-remove_runtime(struct run *r)
-{
-	static const char *const names[] = { "mesh", "join", "jobs" };
-	char *path;
-
-	if (r->runtime == NULL)
-		return;
-	for (size_t k = 0; k < sizeof(names) / sizeof(names[0]); k++) {
-		for (size_t i = 0; i < r->n + 1; i++) {
-			path = xasprintf("%s/%s-%zu", r->runtime, names[k], i);
-			unlink(path);
-			free(path);
-			path = xasprintf(
-			    "%s/%s-%zu.lock", r->runtime, names[k], i);
-			unlink(path);
-			free(path);
-		}
-	}
-	path = xasprintf("%s/scope.json", r->runtime);
-	unlink(path);
-	free(path);
-	rmdir(r->runtime);
-	free(r->runtime);
-}
-
 void
 set_free(struct run *r)
 {
-	remove_runtime(r);
+	runtime_remove(r);
 	for (size_t i = 0; i < r->n; i++)
 		free_words(&r->children[i]);
 	free(r->children);

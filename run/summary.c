@@ -44,14 +44,8 @@ is_earlier(const struct run *run, yyjson_doc *doc)
 
 /* Later lines are newer runs: they replace the one of their source. */
 static void
-keep(const struct run *run, struct runs *r, yyjson_doc *doc)
+keep_newest(struct runs *r, yyjson_doc *doc, const char *source)
 {
-	const char *source = source_of(doc);
-
-	if (source == NULL || is_earlier(run, doc)) {
-		yyjson_doc_free(doc);
-		return;
-	}
 	for (size_t i = 0; i < r->n; i++) {
 		if (strcmp(source_of(r->docs[i]), source) == 0) {
 			yyjson_doc_free(r->docs[i]);
@@ -64,28 +58,89 @@ keep(const struct run *run, struct runs *r, yyjson_doc *doc)
 }
 
 static void
-ask_join(struct run *run, struct runs *runs)
+keep(const struct run *run, struct runs *r, yyjson_doc *doc)
+{
+	const char *source = source_of(doc);
+
+	if (source == NULL || is_earlier(run, doc))
+		yyjson_doc_free(doc);
+	else
+		keep_newest(r, doc, source);
+}
+
+/* Only a run that read every stream in full, to its end. */
+static void
+keep_full(const struct run *run, struct runs *r, yyjson_doc *doc)
+{
+	yyjson_val *root = yyjson_doc_get_root(doc), *name;
+	yyjson_obj_iter it = yyjson_obj_iter_with(json_get(root, MSG_STREAMS));
+	const char *mode, *state;
+	bool full = source_of(doc) != NULL;
+
+	(void)run;
+	for (name = yyjson_obj_iter_next(&it); name != NULL;
+	     name = yyjson_obj_iter_next(&it)) {
+		yyjson_val *s = yyjson_obj_iter_get_val(name);
+
+		mode = json_text(s, MSG_MODE);
+		state = json_text(s, MSG_STATE);
+		if (mode == NULL || strcmp(mode, MSG_FULL) != 0 ||
+		    state == NULL || strcmp(state, "incomplete") == 0)
+			full = false;
+	}
+	if (full)
+		keep_newest(r, doc, source_of(doc));
+	else
+		yyjson_doc_free(doc);
+}
+
+/* What `join runs --json` says; -1 when there is nothing to be asked. */
+static int
+ask_join(const struct run *run, struct buf *out)
 {
 	char *program = child_program(run, "join");
 	char *db = xasprintf("--db=%s", run->config.state);
 	char verb[] = "runs", json[] = "--json";
 	char *argv[] = { program, verb, db, json, NULL };
-	struct buf out = { 0 };
-	const char *at, *end;
+	int rc = -1;
 
-	/* A set that failed at once has no database. */
 	if (access(run->config.state, F_OK) == 0 &&
-	    child_capture(argv, &out) == EXIT_DONE) {
-		for (at = out.data; *at != '\0'; at = end + 1) {
-			end = strchrnul(at, '\n');
-			keep(run, runs, yyjson_read(at, (size_t)(end - at), 0));
-			if (*end == '\0')
-				break;
-		}
-	}
-	buf_free(&out);
+	    child_capture(argv, out, true) == EXIT_DONE)
+		rc = 0;
 	free(db);
 	free(program);
+	return rc;
+}
+
+/* Calls fn with each of the lines, as a document that fn takes over. */
+static void
+each_line(const struct run *run, const struct buf *text, struct runs *runs,
+    void (*fn)(const struct run *run, struct runs *r, yyjson_doc *doc))
+{
+	const char *at = text->data, *end;
+
+	while (at != NULL && *at != '\0') {
+		end = strchrnul(at, '\n');
+		fn(run, runs, yyjson_read(at, (size_t)(end - at), 0));
+		at = *end == '\0' ? end : end + 1;
+	}
+}
+
+/* A set that ended before a fetch was known to join has no run to tell. */
+static void
+find_runs(const struct run *run, struct runs *runs)
+{
+	struct buf out = { 0 };
+
+	if (!show_any_ready(run))
+		return;
+	if (ask_join(run, &out) == 0)
+		each_line(run, &out, runs, keep);
+	else
+		log_warn("there is no summary; 'idmesh join runs --db %s' may "
+			 "say why",
+		    run->config.state);
+	buf_free(&out);
 }
 
 static void
@@ -144,20 +199,28 @@ left_out(yyjson_doc *doc)
 	return 0;
 }
 
+/*
+ * Every record is one of these: new, changed, the same, rejected, or not for
+ * the mesh (deprovisioned, removed, out of scope).  What is gone may be one of
+ * the last, or was absent.
+ */
 static void
 print_stream(const char *name, yyjson_val *s)
 {
 	const char *why = json_text(s, MSG_WHY);
 	long long dead = count(s, "rejects"), errors = count(s, "errors");
+	long long left = count(s, "records") - count(s, "added") -
+			 count(s, "changed") - count(s, "same") - dead;
 
 	fprintf(stderr,
-	    "  %-12s %-5s %7lld records: %lld new, %lld changed, %lld gone, "
-	    "%lld the same",
+	    "  %-12s %-5s %7lld records: %lld new, %lld changed, %lld the same",
 	    name, json_text(s, MSG_MODE), count(s, "records"),
-	    count(s, "added"), count(s, "changed"), count(s, "gone"),
-	    count(s, "same"));
+	    count(s, "added"), count(s, "changed"), count(s, "same"));
 	if (dead > 0)
 		fprintf(stderr, ", %lld rejected", dead);
+	if (left > 0)
+		fprintf(stderr, ", %lld not for the mesh", left);
+	fprintf(stderr, "; %lld gone", count(s, "gone"));
 	if (errors > 0)
 		fprintf(stderr, ", %lld attributes failed", errors);
 	if (why != NULL)
@@ -187,7 +250,7 @@ summary_print(struct run *run)
 {
 	struct runs runs = { 0 };
 
-	ask_join(run, &runs);
+	find_runs(run, &runs);
 	for (size_t i = 0; i < runs.n; i++)
 		if (run->code == EXIT_DONE && left_out(runs.docs[i]))
 			run->code = EXIT_PARTLY;
@@ -199,4 +262,29 @@ summary_print(struct run *run)
 	for (size_t i = 0; i < runs.n; i++)
 		yyjson_doc_free(runs.docs[i]);
 	free(runs.docs);
+}
+
+int64_t
+summary_full_age(struct run *run)
+{
+	struct runs runs = { 0 };
+	struct buf out = { 0 };
+	int64_t age = -1, at, now = clock_wall_ms();
+
+	if (ask_join(run, &out) == 0)
+		each_line(run, &out, &runs, keep_full);
+	for (size_t i = 0; i < runs.n; i++) {
+		const char *started =
+		    json_text(yyjson_doc_get_root(runs.docs[i]), "started");
+
+		/* The source that waits longest decides. */
+		if (started != NULL &&
+		    clock_parse_rfc3339(started, strlen(started), &at) == 0 &&
+		    now - at > age)
+			age = now - at;
+		yyjson_doc_free(runs.docs[i]);
+	}
+	free(runs.docs);
+	buf_free(&out);
+	return age;
 }

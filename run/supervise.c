@@ -15,6 +15,11 @@
 #include "clock.h"
 #include "log.h"
 #include "msg.h"
+#include "notify.h"
+
+/* `timeout` and others send SIGTERM twice at once: that is one wish. */
+#define AGAIN_MS 1000
+#define TICK_MS (RUN_BACKOFF_MS / 2)
 
 /* Wrong configuration explains what follows from it, so it stays. */
 static void
@@ -69,17 +74,28 @@ stop_on(struct run *r)
 static void
 begin_stop(struct run *r)
 {
+	if (r->phase != PHASE_STOP) {
+		r->stop_ms = clock_ms();
+		notify_stopping();
+	}
 	r->phase = PHASE_STOP;
 	stop_on(r);
 }
 
+/* A schedule that was started again goes on with what join remembers. */
 static const char *
-mode_now(const struct run *r)
+mode_now(struct run *r)
 {
-	if (r->full_every_ms > 0 &&
-	    (r->full_ms < 0 || clock_ms() - r->full_ms >= r->full_every_ms))
-		return MSG_FULL;
-	return r->options->mode;
+	int64_t age;
+
+	if (r->full_every_ms == 0)
+		return r->options->mode;
+	if (r->full_ms < 0) {
+		age = summary_full_age(r);
+		r->full_ms = clock_ms() - (age >= 0 ? age : r->full_every_ms);
+	}
+	return clock_ms() - r->full_ms >= r->full_every_ms ? MSG_FULL
+							   : r->options->mode;
 }
 
 static void
@@ -92,18 +108,27 @@ begin_round(struct run *r)
 	if (strcmp(mode, MSG_FULL) == 0)
 		r->full_ms = r->round_ms;
 	set_mode(r, mode);
+	progress_clear(r->progress);
 	for (size_t i = 0; i < r->n; i++) {
-		r->children[i].restarts = 0;
-		if (r->children[i].role == ROLE_FETCH)
-			child_start(&r->children[i]);
+		struct child *c = &r->children[i];
+
+		if (!c->away)
+			c->restarts = 0;
+		c->ready = false;
+		if (c->role == ROLE_FETCH)
+			child_start(c);
 	}
 }
 
 static void
 end_round(struct run *r)
 {
-	int last = r->every_ms == 0 || r->terminated || r->code >= EXIT_USAGE;
+	int last =
+	    r->every_ms == 0 || r->terminated_ms != 0 || r->code == EXIT_USAGE;
 
+	for (size_t i = 0; i < r->n; i++)
+		if (r->children[i].away)
+			graver(r, EXIT_TEMPORARY);
 	/* What is durable is; the others end while join is asked for it. */
 	if (last)
 		begin_stop(r);
@@ -117,9 +142,31 @@ end_round(struct run *r)
 	r->code = EXIT_DONE;
 }
 
+/* "sink sqlite:mesh.db was killed by signal 9 (Killed)" */
+static void
+put_end(const struct child *c, struct buf *out)
+{
+	buf_str(out, role_name(c->role));
+	if (c->target != NULL)
+		buf_fmt(out, " %s", c->target);
+	if (c->code > 128)
+		buf_fmt(out, " was killed by signal %d (%s)", c->code - 128,
+		    strsignal(c->code - 128));
+	else
+		buf_fmt(out, " ended with %d", c->code);
+}
+
+static void
+put_last_words(const struct child *c, struct buf *out)
+{
+	if (c->last_words != NULL)
+		buf_fmt(out, "; its last words: \"%s\"", c->last_words);
+}
+
 static void
 restart_later(struct child *c)
 {
+	struct buf text = { 0 };
 	int64_t wait = RUN_BACKOFF_MS;
 
 	for (int i = 0; i < c->restarts && wait < RUN_BACKOFF_MAX_MS; i++)
@@ -129,12 +176,10 @@ restart_later(struct child *c)
 	c->restarts++;
 	c->run->restarts++;
 	c->due_ms = clock_ms() + wait;
-	log_warn("%s%s%s %s %d; starting it again in %lld ms (%d of %d)",
-	    role_name(c->role), c->role == ROLE_SINK ? " " : "",
-	    c->role == ROLE_SINK ? c->argv[1] : "",
-	    c->code > 128 ? "was killed by signal" : "ended with",
-	    c->code > 128 ? c->code - 128 : c->code, (long long)wait,
-	    c->restarts, RUN_RESTARTS);
+	put_end(c, &text);
+	log_warn("%s; starting it again in %lld ms (%d of %lld)", text.data,
+	    (long long)wait, c->restarts, (long long)c->run->options->restarts);
+	buf_free(&text);
 }
 
 /* The set ends without this one; what the round did is said all the same. */
@@ -146,13 +191,59 @@ give_up(struct run *r, int code)
 	begin_stop(r);
 }
 
+/* Nobody can help but a person. */
+static void
+refused(struct run *r, const struct child *c)
+{
+	struct buf text = { 0 };
+
+	put_end(c, &text);
+	put_last_words(c, &text);
+	log_error("%s; trying again would not help, so everything stops: mend "
+		  "that, then start again",
+	    text.data);
+	buf_free(&text);
+	give_up(r, EXIT_USAGE);
+}
+
+/*
+ * What keeps ending.  A schedule outlives a target that is away, whose
+ * changes wait in join's log, and a round that could not be fetched.
+ */
+static void
+exhausted(struct run *r, struct child *c)
+{
+	bool goes_on = r->every_ms > 0 && r->terminated_ms == 0 &&
+		       (c->role == ROLE_SINK || c->role == ROLE_FETCH);
+	struct buf text = { 0 };
+
+	put_end(c, &text);
+	buf_fmt(&text, " and was started %d times", c->restarts + 1);
+	put_last_words(c, &text);
+	if (!goes_on) {
+		log_error("%s; giving up: mend that and run again; what was "
+			  "committed stays, and the next run goes on from it",
+		    text.data);
+		give_up(r, EXIT_TEMPORARY);
+	} else if (c->role == ROLE_SINK) {
+		if (!c->away)
+			log_error("%s; the schedule goes on without it, its "
+				  "changes wait, and it is tried each %d s",
+			    text.data, RUN_AWAY_MS / 1000);
+		c->away = true;
+		c->due_ms = clock_ms() + RUN_AWAY_MS;
+	} else {
+		log_error("%s; this round is given up, the schedule goes on",
+		    text.data);
+		graver(r, EXIT_TEMPORARY);
+	}
+	buf_free(&text);
+}
+
 /* A program ended by itself. */
 static void
 ended(struct run *r, struct child *c)
 {
-	int done = c->role == ROLE_FETCH &&
-		   (c->code == EXIT_DONE || c->code == EXIT_PARTLY);
-
 	if (r->phase == PHASE_STOP || c->term_ms != 0) {
 		if (c->code > EXIT_PARTLY && c->role != ROLE_FETCH)
 			graver(r, c->code == EXIT_USAGE ? EXIT_USAGE
@@ -160,24 +251,76 @@ ended(struct run *r, struct child *c)
 		stop_on(r);
 		return;
 	}
-	if (done) {
+	if (c->role == ROLE_FETCH &&
+	    (c->code == EXIT_DONE || c->code == EXIT_PARTLY)) {
+		c->ready = true;
 		graver(r, c->code);
 	} else if (c->code == EXIT_USAGE) {
-		log_error("%s ended with 100, and trying again will not help: "
-			  "its last line says why; stopping",
-		    role_name(c->role));
-		give_up(r, EXIT_USAGE);
+		refused(r, c);
 		return;
-	} else if (c->restarts >= RUN_RESTARTS) {
-		log_error("%s keeps ending (%d); giving up", role_name(c->role),
-		    c->code);
-		give_up(r, EXIT_TEMPORARY);
-		return;
+	} else if (c->restarts >= r->options->restarts) {
+		exhausted(r, c);
 	} else {
 		restart_later(c);
 	}
 	if (r->phase == PHASE_ROUND && running(r, ROLE_FETCH) == 0)
 		end_round(r);
+}
+
+/* Wrong rules stay out everywhere, or transform and join would differ. */
+static void
+reload(struct run *r)
+{
+	notify_reloading();
+	show_make_way();
+	if (set_scope(r) != EXIT_DONE) {
+		log_error("the rules stay as they were");
+	} else {
+		log_info("the rules are loaded again");
+		for (size_t i = 0; i < r->n; i++)
+			if (r->children[i].role == ROLE_JOIN ||
+			    r->children[i].role == ROLE_TRANSFORM)
+				child_signal(&r->children[i], SIGHUP);
+	}
+	if (r->announced)
+		notify_ready();
+}
+
+static void
+kill_all(struct run *r, const char *why)
+{
+	for (size_t i = 0; i < r->n; i++) {
+		struct child *c = &r->children[i];
+
+		c->due_ms = 0;
+		if (c->pid == 0)
+			continue;
+		log_error("%s%s%s %s; killing it: what was on its way comes "
+			  "with the next run",
+		    role_name(c->role), c->target != NULL ? " " : "",
+		    c->target != NULL ? c->target : "", why);
+		child_signal(c, SIGKILL);
+		graver(r, EXIT_TEMPORARY);
+	}
+}
+
+static void
+terminate(struct run *r)
+{
+	int64_t now = clock_ms();
+
+	if (r->terminated_ms != 0) {
+		if (now - r->terminated_ms >= AGAIN_MS)
+			kill_all(r, "is not waited for, as asked");
+		return;
+	}
+	log_info("stopping: finishing what is on its way");
+	r->terminated_ms = now;
+	/* A schedule goes on in the next start; one run did not end. */
+	if (r->phase == PHASE_ROUND && r->every_ms == 0)
+		graver(r, EXIT_TEMPORARY);
+	r->untold |= r->phase == PHASE_ROUND;
+	begin_stop(r);
 }
 
 static void
@@ -192,20 +335,52 @@ on_signal(void *arg, int signal)
 			ended(r, c);
 		break;
 	case SIGHUP:
-		for (size_t i = 0; i < r->n; i++)
-			if (r->children[i].role == ROLE_JOIN ||
-			    r->children[i].role == ROLE_TRANSFORM)
-				child_signal(&r->children[i], SIGHUP);
+		if (r->phase != PHASE_STOP)
+			reload(r);
+		break;
+	case SIGUSR1:
+		show_make_way();
+		show_now(r);
+		break;
+	case SIGTERM:
+	case SIGINT:
+		terminate(r);
 		break;
 	default:
-		if (!r->terminated)
-			log_info("stopping: finishing what is on its way");
-		r->terminated = 1;
-		/* A schedule goes on in the next start; one run did not end. */
-		if (r->phase == PHASE_ROUND && r->every_ms == 0)
-			graver(r, EXIT_TEMPORARY);
-		begin_stop(r);
+		break;
 	}
+}
+
+/* One that hangs must leave time for those behind it. */
+static void
+check_stop(struct run *r, int64_t now)
+{
+	if (now - r->stop_ms > r->stop_within_ms) {
+		kill_all(r, "does not end in time");
+		r->stop_ms = now;
+	}
+	for (size_t i = 0; i < r->n; i++) {
+		struct child *c = &r->children[i];
+
+		if (c->pid == 0 || c->term_ms == 0 ||
+		    now - c->term_ms <= r->stop_within_ms / 2)
+			continue;
+		log_error("%s does not end; killing it", role_name(c->role));
+		child_signal(c, SIGKILL);
+		graver(r, EXIT_TEMPORARY);
+		c->term_ms = now;
+	}
+}
+
+/* A sink that stands is back. */
+static void
+check_away(struct child *c, int64_t now)
+{
+	if (!c->away || c->pid == 0 || now - c->started_ms < RUN_BACK_MS)
+		return;
+	c->away = false;
+	c->restarts = 0;
+	log_info("sink %s is back", c->target);
 }
 
 /* Due restarts, the next round, and programs that do not end. */
@@ -220,34 +395,38 @@ on_tick(void *arg)
 
 		if (c->due_ms > 0 && c->due_ms <= now)
 			child_start(c);
-		if (c->pid > 0 && c->term_ms > 0 &&
-		    now - c->term_ms > RUN_STOP_MS) {
-			log_error(
-			    "%s does not end; killing it", role_name(c->role));
-			child_signal(c, SIGKILL);
-			c->term_ms = now;
-		}
+		check_away(c, now);
 	}
+	if (r->phase == PHASE_STOP)
+		check_stop(r, now);
 	if (r->phase == PHASE_IDLE && now >= r->next_ms)
 		begin_round(r);
-	loop_timer_at(r->tick, clock_ms() + RUN_BACKOFF_MS / 2);
+	show_tick(r);
+	loop_timer_at(r->tick, clock_ms() + TICK_MS);
+}
+
+void
+supervise_open(struct run *r)
+{
+	r->loop = loop_new();
+	loop_signals(r->loop, on_signal, r);
 }
 
 int
 supervise(struct run *r)
 {
-	r->loop = loop_new();
-	loop_signals(r->loop, on_signal, r);
-	r->tick =
-	    loop_timer(r->loop, clock_ms() + RUN_BACKOFF_MS / 2, on_tick, r);
+	show_open(r);
+	words_open(r);
+	r->tick = loop_timer(r->loop, clock_ms() + TICK_MS, on_tick, r);
 	for (size_t i = 0; i < r->n; i++)
 		if (r->children[i].role != ROLE_FETCH)
 			child_start(&r->children[i]);
 	begin_round(r);
 	loop_run(r->loop);
+	words_close(r);
 	/* Join may not have had its database before. */
 	if (r->untold)
 		summary_print(r);
-	loop_free(r->loop);
+	show_close(r);
 	return r->code;
 }

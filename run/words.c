@@ -1,0 +1,182 @@
+/*
+ * words.c - what the programs of the set say.
+ *
+ * Their standard error comes here line by line and goes on to ours, so that
+ * the lines of progress can make way, sockets are called by what stands
+ * behind them, and the last words of a program are known when it dies.
+ * fetch's events go into the progress.
+ */
+
+#include "run.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "clock.h"
+#include "lines.h"
+#include "log.h"
+#include "mem.h"
+
+#define STUCK_MS 1000 /* for whoever reads our standard error */
+#define WORDS_MAX 400
+
+/* Appends the line with each socket of a sink named as its target. */
+static void
+rename_sockets(const struct run *r, const char *line, struct buf *out)
+{
+	char *prefix = xasprintf("ipc://%s/mesh-", r->runtime);
+	size_t len = strlen(prefix), i;
+	const char *at;
+
+	for (at = strstr(line, prefix); at != NULL; at = strstr(line, prefix)) {
+		char *end;
+
+		buf_add(out, line, (size_t)(at - line));
+		i = strtoul(at + len, &end, 10);
+		line = end;
+		if (end > at + len && i < r->config.sinks.n)
+			buf_str(out, r->config.sinks.items[i]);
+		else
+			buf_add(out, at, (size_t)(end - at));
+	}
+	buf_str(out, line);
+	free(prefix);
+}
+
+/* An error is remembered rather than what is said behind it. */
+static void
+remember(struct child *c, const char *line)
+{
+	static const char mark[] = ": error: ";
+	const char *error = strstr(line, mark);
+
+	if (line[0] == '{' || line[0] == '\0' || (error == NULL && c->is_error))
+		return;
+	free(c->last_words);
+	c->is_error = error != NULL;
+	c->last_words = xstrndup(
+	    error != NULL ? error + sizeof(mark) - 1 : line, WORDS_MAX);
+}
+
+/* Who does not read our standard error must not hold the set up for ever. */
+static void
+pass_on(struct buf *line)
+{
+	static unsigned long lost;
+	struct pollfd p = { .fd = STDERR_FILENO, .events = POLLOUT };
+
+	if (poll(&p, 1, lost > 0 ? 0 : STUCK_MS) != 1) {
+		lost++;
+		return;
+	}
+	if (lost > 0)
+		log_warn("%lu lines were lost: nobody read them", lost);
+	lost = 0;
+	buf_char(line, '\n');
+	(void)lines_write(STDERR_FILENO, line->data, line->len);
+}
+
+static void
+on_words(void *arg, short events)
+{
+	struct child *c = arg;
+	struct buf text = { 0 };
+	char *line;
+	size_t len;
+
+	(void)events;
+	while (lines_next(c->words.lines, &line, &len) == LINES_ONE) {
+		buf_clear(&text);
+		rename_sockets(c->run, line, &text);
+		remember(c, text.data);
+		show_make_way();
+		pass_on(&text);
+	}
+	buf_free(&text);
+}
+
+static void
+on_events(void *arg, short events)
+{
+	struct child *c = arg;
+	bool ready;
+	char *line;
+	size_t len;
+
+	(void)events;
+	while (lines_next(c->events.lines, &line, &len) == LINES_ONE)
+		if (progress_read(
+			c->run->progress, line, len, clock_ms(), &ready) == 0)
+			c->ready = ready;
+}
+
+static void
+hearing_open(
+    struct hearing *h, struct child *c, void (*fn)(void *arg, short events))
+{
+	int p[2];
+
+	if (pipe2(p, O_CLOEXEC) < 0 || fcntl(p[0], F_SETFL, O_NONBLOCK) < 0)
+		die(EXIT_TEMPORARY, "cannot make a pipe: %s", strerror(errno));
+	h->read_fd = p[0];
+	h->write_fd = p[1];
+	h->lines = lines_new(p[0]);
+	loop_fd(c->run->loop, p[0], LOOP_IN, fn, c);
+}
+
+static void
+hearing_close(struct hearing *h)
+{
+	if (h->lines == NULL)
+		return;
+	lines_free(h->lines);
+	close(h->read_fd);
+	close(h->write_fd);
+	h->lines = NULL;
+}
+
+void
+words_open(struct run *r)
+{
+	for (size_t i = 0; i < r->n; i++) {
+		struct child *c = &r->children[i];
+
+		hearing_open(&c->words, c, on_words);
+		if (c->role == ROLE_FETCH)
+			hearing_open(&c->events, c, on_events);
+	}
+}
+
+void
+words_drain(struct child *c)
+{
+	on_words(c, 0);
+	if (c->role == ROLE_FETCH)
+		on_events(c, 0);
+}
+
+void
+words_forget(struct child *c)
+{
+	free(c->last_words);
+	c->last_words = NULL;
+	c->is_error = false;
+}
+
+void
+words_close(struct run *r)
+{
+	for (size_t i = 0; i < r->n; i++) {
+		struct child *c = &r->children[i];
+
+		if (c->words.lines != NULL)
+			words_drain(c);
+		hearing_close(&c->words);
+		hearing_close(&c->events);
+		words_forget(c);
+	}
+}
