@@ -17,8 +17,6 @@ PKGS_fetch := $(PKGS) libcurl libcrypto
 PKGS_transform := $(PKGS) lua5.4
 PKGS_join := $(PKGS) sqlite3 lua5.4
 PKGS_sink := $(PKGS) sqlite3
-PKGS_run := $(PKGS)
-PKGS_keygen := $(PKGS)
 PKGS_sim := yyjson libmicrohttpd libcrypto
 PKGS_test := $(PKGS) libcurl libcrypto sqlite3 lua5.4 cmocka
 
@@ -65,7 +63,7 @@ $(BUILD)/lib.a: $(call obj,lib)
 define stage
 $(BUILD)/idmesh-$1: $(call obj,$1) $(LIB)
 	$$(CC) $$(SANFLAGS) $$(LDFLAGS) -Wl,--as-needed -o $$@ $$^ \
-		$$(call pkgl,$$(PKGS_$1))
+		$$(call pkgl,$$(or $$(PKGS_$1),$$(PKGS)))
 endef
 $(foreach s,$(STAGES),$(eval $(call stage,$s)))
 $(BUILD)/idmesh: scripts/idmesh

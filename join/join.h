@@ -12,7 +12,6 @@
 #include "committer.h"
 #include "msg.h"
 #include "opt.h"
-#include "opt.h"
 #include "rules.h"
 #include "store.h"
 
@@ -156,13 +155,8 @@ enum batch {
 enum batch join_batch(struct join *j, const struct flow **of);
 int join_load_rules(struct join *j);
 
-/* The two forms of the transport; they return the exit code. */
+/* pipe.c: join as a filter; returns the exit code. */
 int join_pipe(struct join *j, const char *after);
-struct join_ends {
-	struct opt_list commit, to; /* where join listens; where sinks do */
-	const char *key, *peers; /* CURVE, see bus.h; or NULL */
-};
-int join_service(struct join *j, const struct join_ends *e);
 
 /* admin.c, report.c: the subcommands. */
 int admin_begin(int argc, char **argv);

@@ -7,7 +7,7 @@
  * each sink.  Runs until SIGTERM.
  */
 
-#include "join.h"
+#include "service.h"
 
 #include <signal.h>
 #include <stdlib.h>

@@ -132,8 +132,7 @@ _Noreturn void child_run(struct mapper *m, int fd);
 /* worker.c: from ZeroMQ until SIGTERM. */
 struct endpoints {
 	struct opt_list jobs;
-	const char *commit;
-	const char *key, *peers; /* CURVE, see bus.h; or NULL */
+	const char *commit, *key, *peers; /* the keys: see bus.h */
 };
 enum exit_code worker_run(struct mapper *m, const struct endpoints *e);
 
