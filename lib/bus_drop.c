@@ -27,7 +27,8 @@ static void
 sender(struct bus_socket *s, char text[SENDER_MAX])
 {
 	const char *user = zmq_msg_gets(&s->frame, "User-Id");
-	const char *address = zmq_msg_gets(&s->frame, "Peer-Address");
+	const char *address =
+	    zap_address(zmq_msg_gets(&s->frame, "Peer-Address"));
 
 	if (user != NULL && *user != '\0')
 		snprintf(text, SENDER_MAX, "%s at %s", user,
@@ -126,12 +127,12 @@ bus_drop_report(struct bus_socket *s)
 	struct bus_counts c = bus_counts(s);
 
 	if (c.dropped > 0)
-		log_warn("%s: %llu frames were no messages of ours and were "
-			 "dropped",
+		log_warn("%s: %llu frames were dropped: no messages, or not "
+			 "allowed",
 		    s->endpoint, (unsigned long long)c.dropped);
 	if (c.refused + c.failed > 0)
-		log_warn("%s: %llu connections were turned away for their key, "
-			 "%llu came to nothing",
+		log_warn("%s: connections: %llu turned away for their key, "
+			 "%llu that came to nothing",
 		    s->endpoint, (unsigned long long)c.refused,
 		    (unsigned long long)c.failed);
 	for (size_t i = 0; i < s->n_named; i++)

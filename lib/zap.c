@@ -78,6 +78,17 @@ zap_event(void *monitor, uint16_t *event, int32_t *value)
 	return *event == ZMQ_EVENT_MONITOR_STOPPED ? -1 : 1;
 }
 
+const char *
+zap_address(const char *address)
+{
+	static const char mapped[] = "::ffff:";
+
+	if (address != NULL &&
+	    strncmp(address, mapped, sizeof(mapped) - 1) == 0)
+		address += sizeof(mapped) - 1;
+	return address;
+}
+
 /* 1: a request; 0: something else; -1: the context ends. */
 static int
 read_request(void *socket, struct request *r)
@@ -153,9 +164,10 @@ refuse(struct zap *z, const struct request *r, const char *key)
 
 	atomic_fetch_add(&z->refused, 1);
 	if (is_new(&z->keys, key, &last))
-		log_warn("%s: %s was turned away: no file in %s/{%s} holds its "
-			 "public key %s%s",
-		    z->endpoint, r->frames[ADDRESS], z->peers,
+		log_warn(
+		    "%s: %s was turned away: no file in %s of %s holds its "
+		    "public key %s%s",
+		    z->endpoint, zap_address(r->frames[ADDRESS]), z->peers,
 		    r->frames[DOMAIN], key, rest(last));
 }
 
@@ -206,7 +218,7 @@ disconnected(struct zap *z, int fd)
 	if (is_new(&z->addresses, k.address, &last))
 		log_warn("%s: a connection from %s came to nothing: it is no "
 			 "idmesh of this release%s%s",
-		    z->endpoint, k.address,
+		    z->endpoint, zap_address(k.address),
 		    z->peers != NULL ? ", or not with our public key" : "",
 		    rest(last));
 }

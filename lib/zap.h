@@ -31,6 +31,9 @@ uint64_t zap_refused(const struct zap *z);
 /* Connections that did not get as far as showing a key. */
 uint64_t zap_failed(const struct zap *z);
 
+/* An address as people know it: 10.0.0.2, not ::ffff:10.0.0.2; may be NULL. */
+const char *zap_address(const char *address);
+
 /* One event of zmq_socket_monitor(); 0 when nothing is there, -1: closed. */
 int zap_event(void *monitor, uint16_t *event, int32_t *value);
 
