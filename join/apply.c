@@ -26,6 +26,7 @@ struct page {
 	int64_t container; /* the group whose members these are, or 0 */
 	int64_t generation;
 	int unsure; /* UNSURE_*: something in it cannot be marked as seen */
+	struct letter *letter; /* it is a dead letter that was mapped again */
 	struct buf text, changed;
 };
 
@@ -57,18 +58,24 @@ read_hash(yyjson_val *v, uint8_t out[16])
 static void
 mark_seen(struct page *p, int64_t pk)
 {
-	store_do(p->s, "UPDATE seen SET generation = ? WHERE pk = ?", "ii",
-	    p->generation, pk);
+	/* A dead letter is older than what was seen since. */
+	store_do(p->s,
+	    "UPDATE seen SET generation = max(generation, ?) WHERE pk = ?",
+	    "ii", p->generation, pk);
 }
 
 /* A rejected object keeps what it had and counts as seen. */
 static void
 reject(struct page *p, yyjson_val *bad, const char *id, const char *stage)
 {
-	const struct reject r = { p->m, bad, id, stage, p->generation,
-		p->container };
+	struct reject r = { p->m, bad, id, stage, p->generation, p->container };
 	struct object o;
 
+	if (p->letter != NULL) {
+		/* Under the name that it has, which may be a place only. */
+		r.id = p->letter->id;
+		p->letter->again = true;
+	}
 	if (!reject_put(p->j, p->f, &r))
 		p->unsure |= UNSURE_REJECT;
 	else if (object_find(p->s, p->f->stream_pk, id, strlen(id), &o) &&
@@ -207,6 +214,21 @@ put(struct page *p, yyjson_val *record, const char *id, size_t len)
 		update(p, &o, record, hash);
 }
 
+/* No end of a run will judge it: as many as the guard allows leave at once. */
+static void
+letter_leave(struct page *p, const struct object *o, yyjson_val *record,
+    const char *id, const char *reason)
+{
+	if (p->letter->may_leave <= 0) {
+		refuse(p, record, id, "E_GUARD",
+		    "it would leave, with more than the guard allows; the "
+		    "next run judges it");
+		return;
+	}
+	p->letter->may_leave--;
+	edge_leave(p->s, p->f, edge_wait(p->s, p->f), o, reason);
+}
+
 /* It leaves with the run's end, when the guard has seen how many do. */
 static void
 leave(struct page *p, yyjson_val *record, const char *id, size_t len)
@@ -218,7 +240,9 @@ leave(struct page *p, yyjson_val *record, const char *id, size_t len)
 		return;
 	reason = reason != NULL ? reason : "removed";
 	mark_seen(p, o.pk);
-	if (p->m->partial)
+	if (p->letter != NULL)
+		letter_leave(p, &o, record, id, reason);
+	else if (p->m->partial)
 		/* As when the group is listed: nobody leaves, only an edge. */
 		edge_leave(p->s, p->f, edge_wait(p->s, p->f), &o, reason);
 	else
@@ -237,7 +261,8 @@ apply_record(struct page *p, yyjson_val *record)
 		return;
 	}
 	if (p->f->dead > 0)
-		reject_resolve(p->s, p->f, id, len, "came again");
+		reject_resolve(p->s, p->f, id, len,
+		    p->letter != NULL ? "retried" : "came again");
 	if (strcmp(op, MSG_PUT) == 0)
 		put(p, record, id, len);
 	else if (strcmp(op, MSG_DELETE) == 0 ||
@@ -327,6 +352,25 @@ apply_page(struct join *j, struct flow *f, const struct msg *m)
 		json_write(&f->state, m->state);
 	}
 	f->dirty = true;
+	buf_free(&p.text);
+	buf_free(&p.changed);
+}
+
+void
+apply_letter(
+    struct join *j, struct flow *f, const struct msg *m, struct letter *letter)
+{
+	struct page p = { .j = j,
+		.s = j->store,
+		.f = f,
+		.m = m,
+		.container = letter->container,
+		.generation = f->generation,
+		.letter = letter };
+
+	letter->again = false;
+	rules_seen(&p);
+	apply_records(&p);
 	buf_free(&p.text);
 	buf_free(&p.changed);
 }

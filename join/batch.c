@@ -45,17 +45,26 @@ too_many(const struct flow *f)
 	       f->counts.rejects * 100 > of * REJECTS_PERCENT;
 }
 
-/* Has someone raised the epoch since the flow was loaded? */
+/*
+ * Has someone raised the epoch since the flow was loaded?  And what `approve`
+ * and `dead --retry` may have done beside this process is read again.
+ */
 static bool
-fenced(struct join *j, const struct flow *f)
+fenced(struct join *j, struct flow *f)
 {
 	sqlite3_stmt *st = store_ask(j->store,
-	    "SELECT run, epoch FROM source WHERE pk = ?", "i", f->source_pk);
+	    "SELECT s.run, s.epoch, t.alive, (SELECT count(*) FROM reject x"
+	    " WHERE x.stream = t.pk AND x.resolved IS NULL)"
+	    " FROM source s JOIN stream t ON t.source = s.pk WHERE t.pk = ?",
+	    "i", f->stream_pk);
 	bool other = true;
 
-	if (store_row(j->store, st))
+	if (store_row(j->store, st)) {
 		other = sqlite3_column_int64(st, 0) != f->run ||
 			sqlite3_column_int64(st, 1) != f->epoch;
+		f->alive = sqlite3_column_int64(st, 2);
+		f->dead = sqlite3_column_int64(st, 3);
+	}
 	store_end(st);
 	if (other && !j->store->failed)
 		log_error("%s run %lld (epoch %lld) was taken over by another "

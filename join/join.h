@@ -11,7 +11,6 @@
 #include "buf.h"
 #include "committer.h"
 #include "msg.h"
-#include "opt.h"
 #include "rules.h"
 #include "store.h"
 
@@ -101,6 +100,14 @@ void flow_free_all(struct join *j);
 
 /* apply.c: one page into the open transaction. */
 void apply_page(struct join *j, struct flow *f, const struct msg *m);
+/* A dead letter whose record was mapped again, as if in its own run. */
+struct letter {
+	const char *id; /* the letter's */
+	int64_t container, may_leave;
+	bool again; /* out: rejected again */
+};
+void apply_letter(
+    struct join *j, struct flow *f, const struct msg *m, struct letter *letter);
 
 /* diff.c: which attributes differ; `text` is what to store. Non-quiet ones
  * are counted. */
@@ -158,12 +165,19 @@ int join_load_rules(struct join *j);
 /* pipe.c: join as a filter; returns the exit code. */
 int join_pipe(struct join *j, const char *after);
 
-/* admin.c, report.c: the subcommands. */
+/* admin.c, report.c, dead.c and retry.c: the subcommands. */
 int admin_begin(int argc, char **argv);
 int admin_watermark(int argc, char **argv);
 int admin_approve(int argc, char **argv);
 int report_runs(int argc, char **argv);
-int report_dead(int argc, char **argv);
+int dead_main(int argc, char **argv);
+/* What the rows of `join dead` are chosen by; NULL: any. */
+struct dead_filter {
+	const char *db, *source, *stream, *rules;
+	char **ids; /* n of them, none: any */
+	size_t n;
+};
+int dead_retry(const struct dead_filter *f);
 int report_dump(int argc, char **argv);
 
 #endif

@@ -211,6 +211,7 @@ reject_header(const struct msg *m, struct buf *out)
 	msg_val(out, MSG_FILTER, m->filter);
 	msg_val(out, MSG_KEY, m->key);
 	msg_str(out, MSG_EXTERNAL_ID, m->external_id);
+	msg_str(out, MSG_REMOVED, m->removed);
 	msg_val(out, MSG_CONTEXT, m->context);
 	buf_char(out, '}');
 }

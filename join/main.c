@@ -31,7 +31,7 @@ static const struct command {
 	{ "watermark", admin_watermark },
 	{ "approve", admin_approve },
 	{ "runs", report_runs },
-	{ "dead", report_dead },
+	{ "dead", dead_main },
 	{ "dump", report_dump },
 };
 

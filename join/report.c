@@ -1,7 +1,7 @@
 /*
- * report.c - subcommands that only read: runs, dead, dump.
+ * report.c - subcommands that only read: runs and dump.
  *
- * Tables for people, NDJSON for programs.
+ * Tables for people, NDJSON for programs.  dead.c prints through it too.
  */
 
 #include "join.h"
@@ -12,9 +12,10 @@
 #include "log.h"
 #include "opt.h"
 #include "outbox.h"
+#include "report.h"
 
-static int
-close_out(struct store *s)
+int
+report_close(struct store *s)
 {
 	int rc = s->failed ? EXIT_TEMPORARY : EXIT_DONE;
 
@@ -26,8 +27,8 @@ close_out(struct store *s)
 	return rc;
 }
 
-static void
-line(struct buf *b)
+void
+report_line(struct buf *b)
 {
 	buf_char(b, '\n');
 	fwrite(b->data, 1, b->len, stdout);
@@ -128,7 +129,7 @@ json_runs(struct store *s)
 		msg_str(&b, "started", store_text(st, 5));
 		msg_str(&b, "ended", store_text(st, 6));
 		json_streams(s, sqlite3_column_int64(st, 0), &b);
-		line(&b);
+		report_line(&b);
 	}
 	buf_free(&b);
 }
@@ -185,75 +186,7 @@ report_runs(int argc, char **argv)
 		json_runs(s);
 	else
 		table_runs(s);
-	return close_out(s);
-}
-
-static void
-json_dead(sqlite3_stmt *st, struct buf *b)
-{
-	static const char *const names[] = { MSG_SOURCE, MSG_STREAM, "id",
-		"stage", "code", MSG_AT, "message", "firstRun", "lastRun",
-		"time", "rules", "raw" };
-
-	buf_char(b, '{');
-	for (int i = 0; i < 12; i++) {
-		const char *text = store_text(st, i);
-
-		if (i > 0)
-			buf_char(b, ',');
-		buf_json_str(b, names[i]);
-		buf_char(b, ':');
-		if (i == 7 || i == 8)
-			buf_int(b, sqlite3_column_int64(st, i));
-		else if (i == 11)
-			buf_str(b, text != NULL ? text : "null");
-		else
-			buf_json_str(b, text);
-	}
-	buf_char(b, '}');
-	line(b);
-}
-
-int
-report_dead(int argc, char **argv)
-{
-	static const char form[] = "%-16s %-12s %-24s %-10s %4s  %s%s%s\n";
-	const struct opt_use use = {
-		.name = "idmesh join dead",
-		.synopsis = "idmesh join dead --db FILE [--json]",
-		.about = "Dead letters: what was rejected, at which stage and "
-			 "why.\nAn object is tried again whenever it comes.",
-	};
-	struct store *s;
-	struct buf b = { 0 };
-	int json = 0, rc = open_report(argc, argv, &use, &s, &json);
-	sqlite3_stmt *st;
-
-	if (rc != EXIT_DONE)
-		return rc;
-	st = store_ask(s,
-	    "SELECT s.name, t.name, x.id, x.stage, x.code, x.place, x.message,"
-	    " x.first_run, x.last_run, x.at, x.rules, x.raw FROM reject x"
-	    " JOIN stream t ON t.pk = x.stream JOIN source s ON s.pk = t.source"
-	    " WHERE x.resolved IS NULL ORDER BY s.name, t.name, x.pk",
-	    "");
-	if (!json)
-		printf(form, "SOURCE", "STREAM", "ID", "STAGE", "RUN", "REASON",
-		    "", "");
-	while (store_row(s, st)) {
-		const char *place = store_text(st, 5), *why = store_text(st, 6);
-
-		if (json)
-			json_dead(st, &b);
-		else
-			printf(form, store_text(st, 0), store_text(st, 1),
-			    store_text(st, 2), store_text(st, 3),
-			    store_text(st, 8), place != NULL ? place : "",
-			    place != NULL && place[0] != '\0' ? ": " : "",
-			    why != NULL ? why : "");
-	}
-	buf_free(&b);
-	return close_out(s);
+	return report_close(s);
 }
 
 int
@@ -278,8 +211,8 @@ report_dump(int argc, char **argv)
 	    "");
 	while (store_row(s, st)) {
 		body_object(s, sqlite3_column_int64(st, 0), &b);
-		line(&b);
+		report_line(&b);
 	}
 	buf_free(&b);
-	return close_out(s);
+	return report_close(s);
 }

@@ -128,6 +128,7 @@ write_header(const struct mapper *m, const struct msg *page, struct buf *out)
 	msg_val(out, MSG_FILTER, page->filter);
 	msg_val(out, MSG_KEY, page->key);
 	msg_str(out, MSG_EXTERNAL_ID, page->external_id);
+	msg_str(out, MSG_REMOVED, page->removed);
 	msg_val(out, MSG_CONTEXT, page->context);
 	if (page->partial)
 		msg_bool(out, MSG_PARTIAL, true);
