@@ -43,10 +43,13 @@ failed(const struct file *f, const char *doing, struct why *why)
 		    why, EXIT_TEMPORARY, "the reader of %s is gone", f->place);
 	if (errno == ENOSPC || errno == EDQUOT)
 		return sink_fail(why, EXIT_TEMPORARY,
-		    "no room on the disk of %s; what was committed is intact",
+		    "no room on the disk of %s; make room and run again, what "
+		    "was committed is intact",
 		    f->place);
-	return sink_fail(why, EXIT_TEMPORARY, "cannot %s %s: %s", doing,
-	    f->place, strerror(errno));
+	return sink_fail(why, EXIT_TEMPORARY,
+	    "cannot %s %s: %s; see to its disk, to its folder and to who may "
+	    "write there, then run again",
+	    doing, f->place, strerror(errno));
 }
 
 /* Where the last newline before `end` is, -1 for none, -2 with errno. */

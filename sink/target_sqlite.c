@@ -80,23 +80,27 @@ failed(const struct database *d, const char *doing, struct why *why)
 	case SQLITE_BUSY:
 	case SQLITE_LOCKED:
 		return sink_fail(why, EXIT_TEMPORARY,
-		    "another process is writing to %s; try again when it is "
+		    "another process is writing to %s; run again when it is "
 		    "done",
 		    d->place);
 	case SQLITE_FULL:
 		return sink_fail(why, EXIT_TEMPORARY,
-		    "no room on the disk of %s; what was committed is intact",
+		    "no room on the disk of %s; make room and run again, what "
+		    "was committed is intact",
 		    d->place);
 	case SQLITE_NOTADB:
 		return sink_fail(why, EXIT_USAGE,
 		    "%s is no SQLite database; name another file", d->place);
 	case SQLITE_CORRUPT:
+		/* SQLite says so of sectors that cannot be read, too. */
 		return sink_fail(why, EXIT_TEMPORARY,
-		    "%s is damaged (%s); remove it and the next run builds it "
-		    "anew",
+		    "%s is damaged (%s); if its disk is well, remove it and "
+		    "the next run builds it anew",
 		    d->place, text);
 	default:
-		return sink_fail(why, EXIT_TEMPORARY, "%s: cannot %s: %s",
+		return sink_fail(why, EXIT_TEMPORARY,
+		    "%s: cannot %s: %s; see to its disk, to memory and to who "
+		    "may write there, then run again",
 		    d->place, doing, text);
 	}
 }
@@ -142,6 +146,8 @@ judge_ours(const struct database *d, int *fresh, struct why *why)
 	if (!ok)
 		return failed(d, "read it", why);
 	version = number(d, "PRAGMA user_version", &ok);
+	if (!ok)
+		return failed(d, "read it", why);
 	things = number(d, "SELECT count(*) FROM sqlite_master", &ok);
 	if (!ok)
 		return failed(d, "read it", why);
@@ -282,7 +288,9 @@ lock(struct database *d, struct why *why)
 		    errno == ENOENT || errno == ENOTDIR || errno == EISDIR
 			? EXIT_USAGE
 			: EXIT_TEMPORARY,
-		    "cannot open %s: %s", d->place, strerror(errno));
+		    "cannot open %s: %s; see to its disk, to its folder and "
+		    "to who may write there, then run again",
+		    d->place, strerror(errno));
 	if (flock(d->lock_fd, LOCK_EX | LOCK_NB) < 0)
 		return sink_fail(why, EXIT_TEMPORARY,
 		    "another sink is writing to %s; stop that one first",
