@@ -34,12 +34,55 @@ struct store_query {
 	sqlite3_stmt *st;
 };
 
+/* What a person can do about an error of SQLite. */
+static const char *
+advice(int code)
+{
+	switch (code & 0xff) {
+	case SQLITE_FULL:
+		return "make room on its disk and run again; what was "
+		       "committed is intact";
+	case SQLITE_CANTOPEN:
+	case SQLITE_READONLY:
+	case SQLITE_PERM:
+		return "make it and its folder writable and run again";
+	case SQLITE_CORRUPT:
+		return "look at its disk; restore a backup of it, or move it "
+		       "away and the next run begins anew";
+	case SQLITE_NOTADB:
+		return "name another file";
+	case SQLITE_NOMEM:
+		return "make room in memory and run again";
+	case SQLITE_BUSY:
+	case SQLITE_LOCKED:
+		return "another process is at work in it; run again when it "
+		       "is done";
+	default:
+		return "look at its disk and run again; what was committed "
+		       "is intact";
+	}
+}
+
 static void
 broken(struct store *s, const char *what)
 {
 	if (!s->failed)
-		log_error("%s: %s: %s", s->path, what, sqlite3_errmsg(s->db));
+		log_error("%s: %s: %s; %s", s->path, what,
+		    sqlite3_errmsg(s->db), advice(sqlite3_errcode(s->db)));
 	s->failed = true;
+}
+
+/* A file that did not open: is it the wrong one, or will it do later? */
+static int
+unopened(const char *path, int error)
+{
+	bool wrong = error == ENOENT || error == ENOTDIR || error == EISDIR;
+
+	log_error("%s: %s; %s", path, strerror(error),
+	    wrong ? "name a file in a folder that is there"
+		  : "see to its disk and to who may write to it, then run "
+		    "again");
+	return wrong ? EXIT_USAGE : EXIT_TEMPORARY;
 }
 
 static int
@@ -317,16 +360,14 @@ open_file(struct store *s, enum store_mode mode)
 		/* Personal data: nobody else may read it. */
 		int fd = open(s->path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
 
-		if (fd < 0) {
-			log_error("%s: %s", s->path, strerror(errno));
-			return EXIT_USAGE;
-		}
+		if (fd < 0)
+			return unopened(s->path, errno);
 		close(fd);
 	}
 	if (sqlite3_open_v2(s->path, &s->db, SQLITE_OPEN_READWRITE, NULL) !=
 	    SQLITE_OK) {
-		log_error("%s: %s", s->path, sqlite3_errmsg(s->db));
-		return EXIT_USAGE;
+		broken(s, "cannot open");
+		return EXIT_TEMPORARY;
 	}
 	sqlite3_busy_timeout(s->db, STORE_BUSY_MS);
 	execute(s, "PRAGMA page_size = 8192");
@@ -355,9 +396,10 @@ open_lock(struct store *s)
 
 	s->lock_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
 	if (s->lock_fd < 0 || fcntl(s->lock_fd, F_OFD_SETLKW, &first) != 0) {
-		log_error("%s: %s", path, strerror(errno));
+		int rc = unopened(path, errno);
+
 		free(path);
-		return EXIT_USAGE;
+		return rc;
 	}
 	free(path);
 	return EXIT_DONE;

@@ -54,9 +54,11 @@ store_lock(struct store *s)
 		return EXIT_TEMPORARY;
 	}
 	n = snprintf(text, sizeof(text), "%ld\n", (long)getpid());
+	errno = ENOSPC; /* what a short write means */
 	if (ftruncate(s->lock_fd, 0) != 0 ||
 	    pwrite(s->lock_fd, text, (size_t)n, 0) != n) {
-		log_error("%s.lock: %s", s->path, strerror(errno));
+		log_error("%s.lock: %s; see to its disk and run again", s->path,
+		    strerror(errno));
 		return EXIT_TEMPORARY;
 	}
 	return EXIT_DONE;
