@@ -148,6 +148,19 @@ set_state(struct tenant *t, uint32_t ref, yyjson_val *value)
 	return true;
 }
 
+/* Is it a member that a body may have?  Asked before anything is made. */
+static bool
+knows(int dir, const char *name)
+{
+	static const char *const others[] = { "match", "delete", "manager",
+		"add", "remove" };
+
+	for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++)
+		if (strcmp(others[i], name) == 0)
+			return i < 2 || (i == 2) == (dir == DIR_USERS);
+	return kind_prop(dir, name, strlen(name)) >= 0;
+}
+
 static bool
 set_member(struct tenant *t, uint32_t ref, const char *name, yyjson_val *value)
 {
@@ -187,10 +200,15 @@ write_one(struct call *c, int dir)
 
 	if (doc == NULL)
 		return;
+	answer_ok(c);
+	yyjson_obj_foreach(
+	    root, i, n, key, value) if (!knows(dir, yyjson_get_str(key)))
+	    control_refuse(c, "there is no such property");
 	ref = find(t, dir, root);
 	if (ref == NO_REF && (yyjson_obj_get(root, "id") != NULL ||
-				 yyjson_obj_get(root, "match") != NULL)) {
+				 yyjson_obj_get(root, "match") != NULL))
 		control_refuse(c, "there is no such object");
+	if (c->answer.status != 200) {
 		yyjson_doc_free(doc);
 		return;
 	}
@@ -198,10 +216,9 @@ write_one(struct call *c, int dir)
 		ref = REF(dir, t->dirs[dir].n);
 		tenant_add(t, dir, true);
 	}
-	answer_ok(c);
 	yyjson_obj_foreach(root, i, n, key,
 	    value) if (!set_member(t, ref, yyjson_get_str(key), value))
-	    control_refuse(c, "unknown property, state or id");
+	    control_refuse(c, "there is no such state, or no such id");
 	yyjson_doc_free(doc);
 	if (c->answer.status != 200)
 		return;

@@ -72,12 +72,14 @@ put_props(struct page_of *p, const struct object *o, bool all)
 	}
 }
 
+/* A restored object comes with all it has, for it was taken away. */
 static bool
-edge_is_news(const struct wish *w, const struct edge *e)
+edge_is_news(const struct wish *w, const struct object *o, const struct edge *e)
 {
 	if (w->full)
 		return e->state == EDGE_PRESENT;
-	return e->version > w->since;
+	return e->version > w->since ||
+	       (o->moved > w->since && e->state == EDGE_PRESENT);
 }
 
 /* Edges from w->member on; the ref to go on with, 0 when all are out. */
@@ -91,7 +93,7 @@ put_edges(struct page_of *p, const struct object *o)
 	for (uint32_t i = edges_from(e, p->w->member); i < e->n; i++) {
 		const struct edge *at = &e->v[i];
 
-		if (!edge_is_news(p->w, at))
+		if (!edge_is_news(p->w, o, at))
 			continue;
 		if (p->links >= p->c->sim->opt.slice && p->n > 0 && some) {
 			buf_char(b, ']');
