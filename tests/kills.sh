@@ -1,40 +1,19 @@
-#!/usr/bin/env bash
-# kill.sh - kill any process at any moment: the mesh ends the same.
+# kills.sh - histories in which programs die: `. tests/kills.sh` behind
+# setup.sh, then `histories SEED...`.
 #
-# A history (a full import, three rounds of changes, a full pass) runs under
-# `idmesh run` while random programs of the set, and run itself, die by
-# SIGKILL.  After each round join's mesh, the SQLite target and the folded
-# lines of the ndjson target must be what an undisturbed import of the same
-# org gives, byte for byte.  SEEDS="1 2 3" names the histories; `make crash`
-# runs as many as fit into CRASH_SECONDS.
-. tests/setup.sh
+# A history (a full import, three rounds of changes read as deltas, a full
+# pass behind deletes) runs under `idmesh run` while random programs of the
+# set, and run itself, die by SIGKILL or stand still (SIGSTOP) for a while.
+# After each round join's mesh, the SQLite target and the folded lines of the
+# ndjson target must be what an undisturbed import of the same org gives,
+# byte for byte, both targets at the end of the log, and the database sound.
+# KILL_HISTORIES: at most so many of the seeds.  CRASH_SECONDS: none begins
+# later than that.
+# shellcheck shell=bash
+. tests/state.sh
 
-SEEDS=${SEEDS:-1 2}
 kills=0
-
-sorted_dump() { "$IDMESH" join dump --db "$1" | LC_ALL=C sort; }
-
-# What a target holds, in the form of a dump.
-sqlite_state() {
-	local type
-	for type in User Group GroupMember; do
-		sqlite3 "$1" "select json_object('type', '$type', 'id', meshId,
-			'object', json(object), 'contributors',
-			json(contributors)) from mesh_$type"
-	done | jq -cS . | LC_ALL=C sort
-}
-# A rebuild takes the place of all before it once it is rebuilt.
-ndjson_state() {
-	jq -cnS 'reduce inputs as $c ({now: {}, next: null};
-		(if .next then "next" else "now" end) as $at |
-		if $c.op == "rebuild" then .next = {}
-		elif $c.op == "rebuilt" then {now: .next, next: null}
-		elif $c.op == "put" then .[$at][$c.type + $c.id] =
-			($c | {type, id, object, contributors})
-		else del(.[$at][$c.type + $c.id]) end) | .now[]' "$1" |
-		LC_ALL=C sort
-}
-dump_state() { sorted_dump "$1" | jq -cS . | LC_ALL=C sort; }
+stops=0
 
 # The sweep spares who changed while the pass ran, or just before it: such a
 # deleted user leaves with the next full pass, and is no difference here.
@@ -54,23 +33,42 @@ victim() {
 	[ ${#pids[@]} -gt 0 ] && echo "${pids[RANDOM % ${#pids[@]}]}"
 }
 
-a_moment() { read -rt "0.$(printf %03d $((RANDOM % 180)))" <> <(:) || :; }
+a_moment() { read -rt "0.$(printf %03d $((RANDOM % 90)))" <> <(:) || :; }
+
+# One stroke at the set of run: mostly a program dies, at times run does, and
+# at times one stands still until the next stroke or two.
+strike() {
+	local target=$1 still=${standing:-}
+	[ $((RANDOM % 8)) -eq 0 ] || target=$(victim "$1")
+	[ -n "$target" ] || return 0
+	if [ $((RANDOM % 4)) -eq 0 ] && [ "$target" != "$1" ]; then
+		kill -STOP "$target" 2>/dev/null && stops=$((stops + 1))
+		standing="$still $target"
+		still=
+	elif kill -KILL "$target" 2>/dev/null; then
+		kills=$((kills + 1))
+	fi
+	go_on "$still"
+}
+go_on() {
+	# shellcheck disable=SC2086 # a list
+	[ -z "$1" ] || kill -CONT $1 2>/dev/null
+	standing=${standing#"$1"}
+}
 
 # One round under fire until it has ended well.
 round() {
-	local tries=0 left pid target
+	local tries=0 left pid standing=
 	while [ $((tries += 1)) -le 40 ]; do
 		start run "$IDMESH" run "$TMP/run.json" -q --mode "$1"
 		pid=$(cat "$TMP/run.pid")
 		left=$((RANDOM % 8))
 		while [ $left -gt 0 ] && kill -0 "$pid" 2>/dev/null; do
 			a_moment
-			target=$pid
-			[ $((RANDOM % 8)) -eq 0 ] || target=$(victim "$pid")
-			[ -n "$target" ] && kill -KILL "$target" 2>/dev/null &&
-				kills=$((kills + 1))
+			strike "$pid"
 			left=$((left - 1))
 		done
+		go_on "$standing"
 		wait "$pid"
 		case $? in
 		0) return 0 ;;
@@ -90,8 +88,8 @@ history() {
 	RANDOM=$1
 	rm -rf "$TMP"/state.db* "$TMP"/mesh.db* "$TMP"/changes.ndjson
 	echo '[]' >"$TMP/deleted"
-	org "sim$1" --users 600 --groups 40 --edges 3000 --tier unlimited \
-		--seed "$1" --latency 12
+	org "sim$1" --users 300 --groups 30 --edges 1500 --tier unlimited \
+		--seed "$1" --latency 25 --page-max 25
 	source_file "$TMP/okta.json"
 	jq -n --arg rules "$ROOT/rules" '{sources: ["okta.json"], rules: $rules,
 		state: "state.db", workers: 3,
@@ -114,6 +112,7 @@ history() {
 
 # Everything equal to an undisturbed full import of the org as it is now.
 compare() {
+	local state at
 	rm -f "$TMP"/calm.db*
 	"$IDMESH" fetch "$TMP/okta.json" 2>/dev/null |
 		"$IDMESH" transform 2>/dev/null |
@@ -129,21 +128,28 @@ compare() {
 		head -n 6 "$TMP/diff" | cut -c1-300
 		return 1
 	done
-	[ "$("$IDMESH" sink cursor "sqlite:$TMP/mesh.db")" = \
-		"$("$IDMESH" sink cursor "ndjson:$TMP/changes.ndjson")" ] || {
-		echo "$1: the cursors differ"
+	for at in "sqlite:$TMP/mesh.db" "ndjson:$TMP/changes.ndjson"; do
+		[ "$(place "$at")" = "$(newest "$TMP/state.db")" ] && continue
+		echo "$1: $at is at $(place "$at"), the log ends at" \
+			"$(newest "$TMP/state.db")"
 		return 1
-	}
+	done
+	sound "$TMP/state.db"
 }
 
-end=$((SECONDS + ${CRASH_SECONDS:-1200}))
-for seed in $SEEDS; do
-	[ $SECONDS -lt $end ] || break
-	history "$seed" >"$TMP/history.out" 2>&1
-	ok "history $seed ends as if nothing had died" test $? -eq 0
-	[ "$failed" -eq 0 ] || { sed 's/^/# /' "$TMP/history.out"; break; }
-done
-echo "# $kills kills"
-ok 'there were kills' test "$kills" -gt 0
-
-done_testing
+histories() {
+	local seed n=0 end=$((SECONDS + ${CRASH_SECONDS:-1200}))
+	for seed in "$@"; do
+		[ $SECONDS -lt $end ] && [ $n -lt "${KILL_HISTORIES:-999}" ] ||
+			break
+		n=$((n + 1))
+		history "$seed" >"$TMP/history.out" 2>&1
+		ok "history $seed ends as if nothing had died" test $? -eq 0
+		[ "$failed" -eq 0 ] || {
+			sed 's/^/# /' "$TMP/history.out"
+			break
+		}
+	done
+	echo "# $n histories, $kills kills, $stops stops, $SECONDS seconds"
+	ok 'there were kills' test $kills -gt $((n * 4))
+}
