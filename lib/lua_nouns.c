@@ -228,6 +228,22 @@ term_of(lua_State *L, int at, int depth)
 	}
 }
 
+/* What a test gives and expects is data, not a rule. */
+static struct term *
+json_term(lua_State *L, int at)
+{
+	const char *file;
+	int line = here(L, &file);
+	struct load *l = lua_api_host(L)->load;
+	struct term *t = load_term(l, TERM_STRING, file, line);
+	struct value v;
+
+	lua_json_value(L, at, &l->arena, &v);
+	t->text = v.text;
+	t->len = v.len;
+	return t;
+}
+
 /* The call with the table: upvalues noun and name (nil for guard). */
 static int
 state(lua_State *L)
@@ -243,7 +259,7 @@ state(lua_State *L)
 	if (lua_type(L, 1) != LUA_TTABLE)
 		return luaL_error(L, "%s takes a table: %s %s { ... }", noun,
 		    noun, name != NULL ? "\"...\"" : "");
-	body = term_of(L, 1, 0);
+	body = strcmp(noun, "test") == 0 ? json_term(L, 1) : term_of(L, 1, 0);
 	st = load_statement(l);
 	st->noun = load_copy(l, noun, strlen(noun));
 	st->name = name != NULL ? text_of(L, lua_upvalueindex(2), &len) : NULL;
@@ -260,7 +276,8 @@ named(lua_State *L, const char *noun)
 	if (lua_type(L, 1) != LUA_TSTRING)
 		return luaL_error(L, "%s begins with a name: %s \"%s\" { ... }",
 		    noun, noun,
-		    strcmp(noun, "map") == 0 || strcmp(noun, "scope") == 0
+		    strcmp(noun, "map") == 0 || strcmp(noun, "scope") == 0 ||
+			    strcmp(noun, "test") == 0
 			? "okta.User"
 			: "User");
 	lua_pushstring(L, noun);
@@ -286,6 +303,7 @@ NOUN(join)
 NOUN(flow)
 NOUN(life)
 NOUN(quiet)
+NOUN(test)
 
 static int
 noun_guard(lua_State *L)
@@ -307,6 +325,7 @@ const luaL_Reg lua_nouns[] = {
 	{ "life", noun_life },
 	{ "guard", noun_guard },
 	{ "quiet", noun_quiet },
+	{ "test", noun_test },
 	{ NULL, NULL },
 };
 

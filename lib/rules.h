@@ -42,6 +42,16 @@ void rules_count(const struct rules *r, struct rules_count *count);
 /* One line per Lua function: "okta.User.userType rules/okta.lua:41". */
 void rules_list_lua(const struct rules *r, struct buf *out);
 
+/* Where an attribute of a map such as "okta.User" comes from. */
+struct rules_place {
+	const char *file;
+	int line;
+	const char *path; /* when it is a plain one, else NULL */
+	int lua; /* a function has a part in it */
+};
+int rules_place(const struct rules *r, const char *map, const char *attribute,
+    struct rules_place *place);
+
 /* The scope as the JSON that `fetch --scope` takes; see scope.h. */
 void rules_describe(const struct rules *r, struct buf *out);
 
@@ -74,6 +84,7 @@ struct rules_page {
 	yyjson_val *key; /* array of paths that make the id, or NULL */
 	const char *external_id; /* path that ExternalId = "id" means instead */
 	const char *removed; /* path that only a removed record has, or NULL */
+	yyjson_val *keep; /* array of paths whose absence says nothing, or NULL */
 };
 
 /*

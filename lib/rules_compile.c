@@ -472,7 +472,10 @@ rules_compile(struct rules *r)
 	for (size_t i = 0; i < r->load.n; i++) {
 		const struct statement *st = &r->load.statements[i];
 
-		if (strcmp(st->noun, "scope") == 0)
+		if (strcmp(st->noun, "test") == 0)
+			load_error(&r->load, st->file, st->line,
+			    "tests stand in files named *_test.lua");
+		else if (strcmp(st->noun, "scope") == 0)
 			rules_scope_compile(r, st);
 		else if (strcmp(st->noun, "quiet") == 0)
 			compile_quiet(r, st);

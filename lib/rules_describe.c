@@ -107,6 +107,30 @@ rules_list_lua(const struct rules *r, struct buf *out)
 	}
 }
 
+/* -1 when there is no such map or attribute. */
+int
+rules_place(const struct rules *r, const char *map, const char *attribute,
+    struct rules_place *place)
+{
+	for (size_t i = 0; i < r->n; i++) {
+		const struct rules_map *m = &r->maps[i];
+		const struct rules_attr *a;
+		int at = strcmp(m->name, map) == 0
+			     ? rules_attr_find(m, attribute)
+			     : -1;
+
+		if (at < 0)
+			continue;
+		a = &m->attrs[at];
+		*place = (struct rules_place){ .file = a->file,
+			.line = a->line,
+			.path = a->node->op == PLAN_PATH ? a->node->path : NULL,
+			.lua = has_lua(a->node) };
+		return 0;
+	}
+	return -1;
+}
+
 /* Can the raw record alone answer?  Paths that a page may change cannot. */
 static int
 is_raw_item(const struct rules_map *m, const struct rules_item *item)

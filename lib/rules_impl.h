@@ -117,6 +117,9 @@ struct rules_map *rules_map_find(struct rules *r, const char *name);
 void rules_unknown(struct load *l, const char *file, int line, const char *what,
     const char *word, const char *const *names, size_t n);
 /* The node of a value; NULL after an error.  `owner` names a function. */
+/* rules_load.c: the statements of *_test.lua, not compiled; NULL as ever. */
+struct rules *rules_load_tests(const char *dir, struct buf *errors);
+
 const struct plan_node *rules_node(struct rules *r, struct rules_map *m,
     const struct term *t, int line, const char *owner);
 /* A literal: string, number, boolean, null; -1 when it is none. */

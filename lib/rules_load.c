@@ -34,16 +34,26 @@
 #define RULES_PAGE_MS 2000
 #endif
 
+static int
+ends_with(const struct dirent *d, const char *end)
+{
+	size_t len = strlen(d->d_name), n = strlen(end);
+
+	return d->d_name[0] != '.' && len > n &&
+	       strcmp(d->d_name + len - n, end) == 0;
+}
+
+static int
+is_test_file(const struct dirent *d)
+{
+	return ends_with(d, "_test.lua");
+}
+
 /* "okta.lua" yes, "okta_test.lua" and ".okta.lua" no. */
 static int
 is_rules_file(const struct dirent *d)
 {
-	size_t len = strlen(d->d_name);
-
-	if (d->d_name[0] == '.' || len < 5 ||
-	    strcmp(d->d_name + len - 4, ".lua") != 0)
-		return 0;
-	return len < 9 || strcmp(d->d_name + len - 9, "_test.lua") != 0;
+	return ends_with(d, ".lua") && !is_test_file(d);
 }
 
 static int
@@ -116,7 +126,8 @@ load_file(struct rules *r, const char *name, const struct buf *text)
 		return;
 	source = source_scan(l, name, data, text->len);
 	for (size_t i = before; i < l->n && source != NULL; i++)
-		source_order(l, source, &l->statements[i]);
+		if (l->statements[i].body->kind == TERM_TABLE)
+			source_order(l, source, &l->statements[i]);
 }
 
 static void
@@ -149,15 +160,16 @@ load_files(struct rules *r, const char *dir, struct dirent **files, int n)
 }
 
 static void
-load_folder(struct rules *r, const char *dir)
+load_folder(struct rules *r, const char *dir,
+    int (*wanted)(const struct dirent *), const char *pattern)
 {
 	struct dirent **files = NULL;
-	int n = scandir(dir, &files, is_rules_file, by_bytes);
+	int n = scandir(dir, &files, wanted, by_bytes);
 
 	if (n < 0)
 		load_error(&r->load, dir, 0, "%s", strerror(errno));
 	else if (n == 0)
-		load_error(&r->load, dir, 0, "holds no *.lua file");
+		load_error(&r->load, dir, 0, "holds no %s file", pattern);
 	else if (n > FILES_MAX)
 		load_error(
 		    &r->load, dir, 0, "holds more than %d files", FILES_MAX);
@@ -178,25 +190,47 @@ rules_dir(const char *option)
 	return env != NULL && env[0] != '\0' ? env : IDMESH_RULES_DIR;
 }
 
-struct rules *
-rules_load(const char *dir, struct buf *errors)
+static struct rules *
+new_rules(struct buf *errors)
 {
 	struct lua_limits limits = { RULES_MEMORY, RULES_PAGE_MS };
 	struct rules *r = xcalloc(1, sizeof(*r));
 
 	r->load.errors = errors;
 	r->host = lua_host_new(&limits);
-	r->guard =
-	    (struct rules_guard){ .max = 500, .percent = 5, .of_at_least = 50 };
-	load_folder(r, dir);
-	lua_host_seal(r->host);
-	rules_compile(r);
+	return r;
+}
+
+/* Without any mistake the rules, else NULL. */
+static struct rules *
+loaded(struct rules *r)
+{
 	if (r->load.faults > 0) {
 		rules_free(r);
 		return NULL;
 	}
 	r->load.errors = NULL;
 	return r;
+}
+
+struct rules *
+rules_load(const char *dir, struct buf *errors)
+{
+	struct rules *r = new_rules(errors);
+
+	load_folder(r, dir, is_rules_file, "*.lua");
+	lua_host_seal(r->host);
+	rules_compile(r);
+	return loaded(r);
+}
+
+struct rules *
+rules_load_tests(const char *dir, struct buf *errors)
+{
+	struct rules *r = new_rules(errors);
+
+	load_folder(r, dir, is_test_file, "*_test.lua");
+	return loaded(r);
 }
 
 void
@@ -212,6 +246,7 @@ rules_free(struct rules *r)
 	}
 	for (size_t i = 0; i < r->ntypes; i++)
 		free(r->types[i].attrs);
+	paths_free(r->values);
 	free(r->maps);
 	free(r->types);
 	free(r->owners);

@@ -20,7 +20,20 @@ static const char *const synopsis =
     "idmesh transform [--rules DIR] [-j N] --jobs ENDPOINT...\n"
     "    --commit ENDPOINT\n"
     "idmesh transform describe [--rules DIR]\n"
-    "idmesh transform check [--rules DIR]";
+    "idmesh transform check [--rules DIR]\n"
+    "idmesh transform try [--rules DIR] --object FILE\n"
+    "idmesh transform test [--rules DIR]";
+
+static const struct {
+	const char *name;
+	int (*main)(int argc, char **argv);
+} commands[] = {
+	{ "check", check_main },
+	{ "describe", describe_main },
+	{ "try", try_main },
+	{ "test", test_main },
+	{ NULL, NULL },
+};
 
 static void
 on_stop(int sig)
@@ -119,9 +132,8 @@ main(int argc, char **argv)
 	/* Pages come and go all the time: their memory stays with us. */
 	mallopt(M_MMAP_THRESHOLD, KEEP_BYTES);
 	mallopt(M_TRIM_THRESHOLD, KEEP_BYTES);
-	if (argc > 1 && strcmp(argv[1], "check") == 0)
-		return check_main(argc - 1, argv + 1);
-	if (argc > 1 && strcmp(argv[1], "describe") == 0)
-		return describe_main(argc - 1, argv + 1);
+	for (size_t i = 0; argc > 1 && commands[i].name != NULL; i++)
+		if (strcmp(argv[1], commands[i].name) == 0)
+			return commands[i].main(argc - 1, argv + 1);
 	return transform(argc, argv);
 }

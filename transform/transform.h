@@ -143,8 +143,10 @@ enum exit_code supervise_run(
 /* fork.c: a child that dies with its parent and has clean signals. */
 pid_t fork_child(void);
 
-/* check.c: subcommands. */
+/* check.c, try.c, test.c: subcommands. */
 int check_main(int argc, char **argv);
 int describe_main(int argc, char **argv);
+int try_main(int argc, char **argv);
+int test_main(int argc, char **argv);
 
 #endif

@@ -73,6 +73,7 @@ kind_of() {
 	*'-->'*) echo picture ;;
 	'{"v":'*) echo message ;;
 	'{'*) echo json ;;
+	'test "'*) echo rules_test ;;
 	'map "'* | 'scope "'* | 'quiet "'* | 'guard {'* | 'test {'* | 'join "'* | \
 		'flow "'* | 'life "'* | '-- '* | 'local '*) echo lua ;;
 	*) echo shell ;;
@@ -108,6 +109,14 @@ lua_example() {
 		cp rules/*.lua "$dir" && cp "$1" "$dir/zz-example.lua"
 	fi
 	idmesh transform check --rules "$dir"
+}
+
+# Tests of the rules that ship.
+rules_test_example() {
+	local dir
+	dir=$(mktemp -d "$TMP/rules.XXXXXX")
+	cp rules/okta.lua "$dir" && cp "$1" "$dir/example_test.lua"
+	idmesh transform test --rules "$dir"
 }
 
 # What cannot be done in a test, and what stands for it.
