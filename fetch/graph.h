@@ -40,21 +40,38 @@ void graph_select_free(struct graph_select *s);
 void graph_select_each(const struct graph_select *s,
     void (*name)(void *arg, const char *text, size_t len), void *arg);
 
+/* graph_seen.c: ids that were met; false when this one was before. */
+struct graph_seen;
+struct graph_seen *graph_seen_new(void);
+void graph_seen_free(struct graph_seen *s);
+bool graph_seen_first(struct graph_seen *s, const char *id);
+
 /* graph_records.c: what a round made of one answer. */
 struct graph_counts {
 	int64_t records; /* objects or edges */
 	int64_t others; /* members that are neither users nor groups */
 };
+/* One answer of a round. */
+struct graph_answer {
+	yyjson_val *value; /* array */
+	const char *request; /* its id */
+	const char *state; /* JSON: where to resume behind it */
+};
 /*
- * Hands the objects of `value` on as pages, the last one with the state.
- * What a selected property has not stands there as null.
+ * Hands the objects on as pages, the last one with the state.  A selected
+ * property that one has not stands there as null; a relationship only where
+ * that is known: `seen` has what came in the round, NULL when it is a
+ * difference or was not followed from its beginning.
  */
 void graph_objects(struct stream *s, const struct graph_select *select,
-    yyjson_val *value, const char *request, const char *state,
+    struct graph_seen *seen, const struct graph_answer *a,
     struct graph_counts *counts);
 /* The edges that groups in `value` gained and lost, a page for each group. */
-void graph_edges(struct stream *s, yyjson_val *value, const char *request,
-    const char *state, struct graph_counts *counts);
+void graph_edges(struct stream *s, const struct graph_answer *a,
+    struct graph_counts *counts);
+
+/* What graph_edges() will count, for the state that goes with it. */
+void graph_count(yyjson_val *value, struct graph_counts *counts);
 
 /* graph_round.c */
 void round_start(struct stream *s);

@@ -26,6 +26,7 @@
 struct object {
 	yyjson_val *from;
 	struct buf *to;
+	bool alone; /* no manager is told: it has none */
 };
 
 static void
@@ -68,16 +69,31 @@ put_missing(void *arg, const char *name, size_t len)
 	if (yyjson_obj_getn(o->from, name, len) != NULL)
 		return;
 	if (len == strlen(MANAGER) && memcmp(name, MANAGER, len) == 0 &&
-	    json_get(o->from, MANAGER_DELTA) != NULL)
+	    !o->alone)
 		return;
 	put_name(o->to, name, len);
 	buf_str(o->to, "null");
 }
 
-static void
-put_object(struct buf *b, yyjson_val *v, const struct graph_select *select)
+/*
+ * Only a relationship that changed is told.  Nothing told is null where the
+ * round begins with everything and the object comes for the first time.
+ */
+static bool
+is_alone(yyjson_val *v, struct graph_seen *seen)
 {
-	struct object o = { v, b };
+	const char *id = json_text(v, "id");
+
+	if (seen == NULL || id == NULL)
+		return false;
+	return graph_seen_first(seen, id) && json_get(v, MANAGER_DELTA) == NULL;
+}
+
+static void
+put_object(struct buf *b, yyjson_val *v, const struct graph_select *select,
+    struct graph_seen *seen)
+{
+	struct object o = { v, b, is_alone(v, seen) };
 	yyjson_val *key, *member;
 	size_t i, n;
 
@@ -115,26 +131,28 @@ put_page(struct stream *s, struct buf *text, struct page *p)
 
 void
 graph_objects(struct stream *s, const struct graph_select *select,
-    yyjson_val *value, const char *request, const char *state,
+    struct graph_seen *seen, const struct graph_answer *a,
     struct graph_counts *counts)
 {
-	struct page p = { .request = request, .state = state };
+	struct page p = { .request = a->request,
+		.state = a->state,
+		.keep = "[\"" MANAGER "\"]" };
 	struct buf text = { 0 };
 	yyjson_val *v;
 	size_t i, n;
 
 	buf_char(&text, '[');
-	yyjson_arr_foreach(value, i, n, v)
+	yyjson_arr_foreach(a->value, i, n, v)
 	{
 		if (i > 0)
 			buf_char(&text, ',');
 		if (yyjson_is_obj(v))
-			put_object(&text, v, select);
+			put_object(&text, v, select, seen);
 		else
 			json_write(&text, v);
 	}
 	buf_char(&text, ']');
-	counts->records += (int64_t)yyjson_arr_size(value);
+	counts->records += (int64_t)yyjson_arr_size(a->value);
 	put_page(s, &text, &p);
 	buf_free(&text);
 }
@@ -209,21 +227,43 @@ put_group(struct stream *s, yyjson_val *group, const char *request,
 }
 
 void
-graph_edges(struct stream *s, yyjson_val *value, const char *request,
-    const char *state, struct graph_counts *counts)
+graph_edges(
+    struct stream *s, const struct graph_answer *a, struct graph_counts *counts)
 {
-	struct page p = { .request = request, .state = state };
+	struct page p = { .request = a->request, .state = a->state };
 	struct buf none = { 0 };
 	yyjson_val *group;
 	size_t i, n;
 
-	yyjson_arr_foreach(value, i, n, group)
+	yyjson_arr_foreach(a->value, i, n, group)
 	{
 		if (json_text(group, "id") != NULL)
-			put_group(s, group, request, counts);
+			put_group(s, group, a->request, counts);
 	}
 	/* Behind all of them, for the state is that of the whole answer. */
 	buf_str(&none, "[]");
 	put_page(s, &none, &p);
 	buf_free(&none);
+}
+
+void
+graph_count(yyjson_val *value, struct graph_counts *counts)
+{
+	yyjson_val *group, *edge;
+	size_t i, n, k, m;
+
+	yyjson_arr_foreach(value, i, n, group)
+	{
+		if (json_get(group, REMOVED) != NULL ||
+		    json_text(group, "id") == NULL)
+			continue;
+		yyjson_arr_foreach(json_get(group, MEMBERS_DELTA), k, m, edge)
+		{
+			if (json_get(edge, REMOVED) == NULL &&
+			    kind_of(edge) == NULL)
+				counts->others++;
+			else
+				counts->records++;
+		}
+	}
 }

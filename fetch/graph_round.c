@@ -36,6 +36,7 @@ struct round {
 	size_t n_ring;
 	int empties, restarts;
 	int64_t others; /* members that are left out */
+	struct graph_seen *seen; /* owned; of a full round, or NULL */
 };
 
 static void on_result(void *arg, const struct call_result *r);
@@ -75,6 +76,8 @@ begin_full(struct round *r)
 	    xasprintf("%s?$select=%s", r->stream->entity->list, r->select.text);
 	r->n_ring = 0;
 	r->empties = 0;
+	graph_seen_free(r->seen);
+	r->seen = graph_seen_new();
 }
 
 static void
@@ -174,18 +177,19 @@ round_stop(struct stream *s)
 		return;
 	call_cancel(r->call);
 	graph_select_free(&r->select);
+	graph_seen_free(r->seen);
 	free(r->link);
 	free(r);
 	s->round = NULL;
 }
 
 static void
-put_state(const struct round *r, const char *name, const char *link,
-    int64_t records, struct buf *b)
+put_state(
+    const struct round *r, const char *name, const char *link, struct buf *b)
 {
 	const struct stream *s = r->stream;
 
-	stream_state(s, s->n + records, b);
+	stream_state(s, s->n, b);
 	msg_str(b, "round", s->mode == MODE_FULL ? MSG_FULL : MSG_DELTA);
 	msg_str(b, "select", r->select.fingerprint);
 	msg_int(b, "others", r->others);
@@ -193,41 +197,28 @@ put_state(const struct round *r, const char *name, const char *link,
 	buf_char(b, '}');
 }
 
-/* Edges of the answer, before it is known how many pages they make. */
-static int64_t
-count(const struct round *r, yyjson_val *value)
-{
-	int64_t records = 0;
-	yyjson_val *v;
-	size_t i, n;
-
-	if (!r->stream->entity->members)
-		return (int64_t)yyjson_arr_size(value);
-	yyjson_arr_foreach(value, i, n, v)
-	{
-		records +=
-		    (int64_t)yyjson_arr_size(json_get(v, "members@delta"));
-	}
-	return records;
-}
-
 static void
 hand_on(struct round *r, const struct call_result *result, yyjson_val *value,
     const char *name, const char *link)
 {
 	struct stream *s = r->stream;
-	struct graph_counts counts = { 0 };
+	struct graph_counts counts = { 0 }, none = { 0 };
+	struct graph_answer a = { .value = value,
+		.request = result->answer->request_id };
 	struct buf state = { 0 };
 
-	put_state(r, name, link, count(r, value), &state);
 	if (s->entity->members)
-		graph_edges(
-		    s, value, result->answer->request_id, state.data, &counts);
+		graph_count(value, &counts);
 	else
-		graph_objects(s, &r->select, value, result->answer->request_id,
-		    state.data, &counts);
+		counts.records = (int64_t)yyjson_arr_size(value);
 	s->n += counts.records;
 	r->others += counts.others;
+	put_state(r, name, link, &state);
+	a.state = state.data;
+	if (s->entity->members)
+		graph_edges(s, &a, &none);
+	else
+		graph_objects(s, &r->select, r->seen, &a, &none);
 	buf_free(&state);
 }
 

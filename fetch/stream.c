@@ -118,6 +118,8 @@ put_header(
 		msg_str(b, MSG_EXTERNAL_ID, "profile.login");
 	if (p->removed != NULL)
 		msg_str(b, MSG_REMOVED, p->removed);
+	if (p->keep != NULL)
+		msg_raw(b, MSG_KEEP, p->keep, strlen(p->keep));
 	if (p->context != NULL)
 		msg_raw(b, MSG_CONTEXT, p->context, strlen(p->context));
 	if (p->partial)

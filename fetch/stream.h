@@ -52,6 +52,7 @@ struct page {
 	size_t len;
 	const char *request;
 	const char *removed; /* path that only a removed one has, or NULL */
+	const char *keep; /* JSON array: paths whose absence says nothing */
 	const char *context; /* JSON object, or NULL */
 	bool partial; /* not the whole of its context, but what changed */
 	bool last; /* of its context */

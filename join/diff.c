@@ -2,8 +2,9 @@
  * diff.c - which attributes of an object differ from what is stored.
  *
  * apply.c asks when a record's hash is not the stored one.  The record's
- * attributes are written as JSON text; those that a rule failed on keep the
- * value they had.  Pure but for its buffers.
+ * attributes are written as JSON text; those that a rule failed on, or of
+ * which the page said nothing, keep the value they had.  Pure but for its
+ * buffers.
  */
 
 #include "join.h"
@@ -48,9 +49,26 @@ compare(struct diff *d, yyjson_val *old, yyjson_val *new)
 	}
 }
 
-/* Attributes that are gone, and those that a failing rule leaves as is. */
+/* Is it one that a failing rule leaves as is, or of which nothing was said? */
+static bool
+stays(yyjson_val *record, const char *name, size_t len)
+{
+	yyjson_val *kept;
+	size_t i, n;
+
+	if (yyjson_obj_getn(json_get(record, MSG_ERRORS), name, len) != NULL)
+		return true;
+	yyjson_arr_foreach(json_get(record, MSG_KEPT), i, n, kept)
+	{
+		if (yyjson_equals_strn(kept, name, len))
+			return true;
+	}
+	return false;
+}
+
+/* Attributes that are gone, and those that stay as they were. */
 static void
-missing(struct diff *d, yyjson_val *old, yyjson_val *new, yyjson_val *errors,
+missing(struct diff *d, yyjson_val *old, yyjson_val *new, yyjson_val *record,
     struct buf *text)
 {
 	yyjson_obj_iter there = yyjson_obj_iter_with(new);
@@ -64,7 +82,7 @@ missing(struct diff *d, yyjson_val *old, yyjson_val *new, yyjson_val *errors,
 
 		if (yyjson_obj_iter_getn(&there, name, len) != NULL)
 			continue;
-		if (yyjson_obj_getn(errors, name, len) == NULL) {
+		if (!stays(record, name, len)) {
 			name_changed(d, key);
 			continue;
 		}
@@ -92,7 +110,7 @@ diff_attrs(struct rules *r, const char *type, const char *old, size_t old_len,
 	was = yyjson_doc_get_root(doc);
 	if (was != NULL) {
 		compare(&d, was, new);
-		missing(&d, was, new, json_get(record, MSG_ERRORS), text);
+		missing(&d, was, new, record, text);
 	}
 	if (changed->len > 0)
 		buf_char(changed, ']');

@@ -64,6 +64,7 @@ static const struct field fields[] = {
 	{ MSG_KEY, ARRAY, AT(key) },
 	{ MSG_EXTERNAL_ID, TEXT, AT(external_id) },
 	{ MSG_REMOVED, TEXT, AT(removed) },
+	{ MSG_KEEP, ARRAY, AT(keep) },
 	{ MSG_CONTEXT, OBJECT, AT(context) },
 	{ MSG_PARTIAL, TRUTH, AT(partial) },
 	{ MSG_LAST, TRUTH, AT(last) },

@@ -48,6 +48,7 @@
 #define MSG_KEY "key" /* paths that make the connector key */
 #define MSG_EXTERNAL_ID "externalId"
 #define MSG_REMOVED "removed" /* path that only a removed record has */
+#define MSG_KEEP "keep" /* paths of which absence says nothing */
 #define MSG_CONTEXT "context"
 #define MSG_PARTIAL "partial" /* came to and left the context, not all */
 #define MSG_LAST "last" /* last page of its context */
@@ -94,6 +95,7 @@
 #define MSG_OP "op"
 #define MSG_HASH "hash" /* 32 hexadecimal digits */
 #define MSG_ERRORS "errors" /* {attribute: {"at","message"}} */
+#define MSG_KEPT "kept" /* names of attributes that stay as they were */
 #define MSG_ATTRS "attrs"
 #define MSG_REASON "reason" /* of a delete */
 #define MSG_OBJECT "object"
@@ -149,7 +151,7 @@ struct msg {
 	    *request, *rules, *external_id, *removed, *why, *cursor;
 	int64_t run, epoch, first, seq, n, attempt, credit, pages;
 	bool isolate, partial, last, complete, skipped, permanent;
-	yyjson_val *filter, *key, *context, *state, *watermark, *certificate,
+	yyjson_val *filter, *key, *keep, *context, *state, *watermark, *certificate,
 	    *warnings, *streams, *types, *bad, *records, *changes;
 	size_t len; /* bytes of the message */
 	yyjson_doc *doc; /* owned */

@@ -106,6 +106,9 @@ struct rules {
 	int key_slots[8];
 	size_t nkeys;
 	int external_slot, removed_slot; /* -1: none */
+	int keep_slots[8]; /* of page.keep */
+	size_t nkeeps;
+	struct buf kept; /* what of them the present record has not */
 	struct buf id, hashed, errors;
 	int no_memory; /* a function ran into the cap */
 };

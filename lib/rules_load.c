@@ -253,6 +253,7 @@ rules_free(struct rules *r)
 	buf_free(&r->id);
 	buf_free(&r->hashed);
 	buf_free(&r->errors);
+	buf_free(&r->kept);
 	lua_host_free(r->host);
 	load_free(&r->load);
 	free(r);

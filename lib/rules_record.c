@@ -79,6 +79,30 @@ page_key(struct rules *r, struct buf *errors)
 }
 
 static int
+page_keep(struct rules *r, struct buf *errors)
+{
+	yyjson_val *item;
+	size_t i, n;
+
+	r->nkeeps = 0;
+	if (yyjson_arr_size(r->page.keep) > KEYS_MAX) {
+		buf_str(errors, "the page keeps too many paths\n");
+		return -1;
+	}
+	yyjson_arr_foreach(r->page.keep, i, n, item)
+	{
+		int slot = yyjson_is_str(item)
+			       ? page_path(r, yyjson_get_str(item), errors)
+			       : -1;
+
+		if (slot < 0)
+			return -1;
+		r->keep_slots[r->nkeeps++] = slot;
+	}
+	return 0;
+}
+
+static int
 no_map(struct rules *r, const struct rules_page *page, struct buf *errors)
 {
 	buf_fmt(errors, "the rules have no map \"%s.%s\"; they have",
@@ -109,6 +133,8 @@ rules_page_begin(
 		if (r->removed_slot < 0)
 			return -1;
 	}
+	if (page_keep(r, errors) < 0)
+		return -1;
 	if (page->external_id != NULL && strcmp(page->external_id, "id") != 0)
 		r->external_slot = page_path(r, page->external_id, errors);
 	if (page->external_id != NULL && strcmp(page->external_id, "id") != 0 &&
@@ -263,6 +289,52 @@ add_computed(
 	return value_write(out, &a->value);
 }
 
+/* Is the path, or something below it, part of the value? */
+static int
+uses(const struct plan_node *n, const char *path, size_t len)
+{
+	if (n->op == PLAN_PATH)
+		return strncmp(n->path, path, len) == 0 &&
+		       (n->path[len] == '.' || n->path[len] == '\0');
+	for (size_t i = 0; i < n->n; i++)
+		if (uses(n->args[i], path, len))
+			return 1;
+	return 0;
+}
+
+/* Does the attribute hang on what the record does not say? */
+static int
+is_kept(struct rules *r, size_t i)
+{
+	yyjson_val *const *values = paths_values(r->map->plan.paths);
+
+	for (size_t k = 0; k < r->nkeeps; k++) {
+		yyjson_val *path = yyjson_arr_get(r->page.keep, k);
+
+		if (values[r->keep_slots[k]] != NULL ||
+		    !uses(r->map->attrs[i].node, yyjson_get_str(path),
+			yyjson_get_len(path)))
+			continue;
+		return 1;
+	}
+	return 0;
+}
+
+/* It stays out as well; not the same as one that the record has not. */
+static void
+add_kept(struct rules *r, size_t i)
+{
+	const struct rules_attr *a = &r->map->attrs[i];
+	const struct rules_step *step = &r->map->steps[i];
+
+	if (!a->quiet) {
+		buf_add(&r->hashed, step->key, step->key_len);
+		buf_char(&r->hashed, '?');
+	}
+	buf_str(&r->kept, r->kept.len == 0 ? ",\"" MSG_KEPT "\":[" : ",");
+	buf_json_str(&r->kept, a->name);
+}
+
 /* What is quiet is written, but cut out of the hashed text. */
 static int
 add_attrs(struct rules *r, struct buf *out, struct why *why)
@@ -276,6 +348,11 @@ add_attrs(struct rules *r, struct buf *out, struct why *why)
 		const struct rules_step *step = &m->steps[i];
 		int slot = slot_of(r, i);
 
+		if (r->nkeeps > 0 && is_kept(r, i)) {
+			hash_until(r, out, &done);
+			add_kept(r, i);
+			continue;
+		}
 		if (step->quiet)
 			hash_until(r, out, &done);
 		if (slot < 0)
@@ -312,19 +389,19 @@ put_hash(char *to, const struct buf *text)
 	}
 }
 
-/* Makes room at `at` for the errors, which stand before the attributes. */
+/* Makes room at `at` for a member that stands before the attributes. */
 static void
-insert_errors(struct rules *r, struct buf *out, size_t at)
+insert(struct buf *out, size_t at, struct buf *member, const char *end)
 {
 	size_t len;
 
-	if (r->errors.len == 0)
+	if (member->len == 0)
 		return;
-	buf_char(&r->errors, '}');
-	len = r->errors.len;
+	buf_str(member, end);
+	len = member->len;
 	buf_reserve(out, len);
 	memmove(out->data + at + len, out->data + at, out->len - at);
-	memcpy(out->data + at, r->errors.data, len);
+	memcpy(out->data + at, member->data, len);
 	out->len += len;
 	out->data[out->len] = '\0';
 }
@@ -338,7 +415,7 @@ put(struct rules *r, struct buf *out, struct why *why)
 	const size_t open = strlen(",\"" MSG_ATTRS "\":");
 	size_t first;
 
-	r->hashed.len = r->errors.len = 0;
+	r->hashed.len = r->errors.len = r->kept.len = 0;
 	buf_reserve(out, sizeof(head));
 	memcpy(out->data + out->len, head, sizeof(head));
 	out->len += sizeof(head) - 1;
@@ -351,7 +428,8 @@ put(struct rules *r, struct buf *out, struct why *why)
 	else
 		out->data[first] = '{';
 	buf_add(out, "}}", 2);
-	insert_errors(r, out, first - open);
+	insert(out, first - open, &r->kept, "]");
+	insert(out, first - open, &r->errors, "}");
 	return 0;
 }
 

@@ -233,7 +233,8 @@ begin(struct mapping *w, char connector[CONNECTOR_MAX], struct why *why)
 		.context = msg->context,
 		.key = msg->key,
 		.external_id = msg->external_id,
-		.removed = msg->removed };
+		.removed = msg->removed,
+		.keep = msg->keep };
 	if (find_filter(w->m, msg, &w->page, why) < 0)
 		return EXIT_TEMPORARY;
 	if (rules_page_begin(w->m->rules, &w->page, &errors) < 0) {

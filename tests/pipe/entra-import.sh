@@ -34,7 +34,7 @@ ok 'requests carry an id of ours beside theirs' jq -es 'map(select(.method
 	== "GET")) | all(.clientRequestId and .requestId)' "$TMP/requests"
 
 # --- the tenant changes -----------------------------------------------------
-mutate '{"change": 15, "unselected": 3, "rename": 2, "clearEmployeeId": 3,
+mutate '{"change": 300, "unselected": 3, "rename": 2, "clearEmployeeId": 3,
 	"create": 5, "softDelete": 4, "hardDelete": 3, "disable": 2,
 	"manager": 6, "move": 40, "createGroups": 2, "renameGroups": 2,
 	"softDeleteGroups": 1, "hardDeleteGroups": 1}'
