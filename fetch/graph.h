@@ -36,6 +36,7 @@ struct graph_select {
 };
 void graph_select_make(struct graph_select *out, const struct stream *s);
 void graph_select_free(struct graph_select *s);
+bool graph_select_has(const struct graph_select *s, const char *name);
 /* Calls back with each name. */
 void graph_select_each(const struct graph_select *s,
     void (*name)(void *arg, const char *text, size_t len), void *arg);

@@ -134,9 +134,10 @@ graph_objects(struct stream *s, const struct graph_select *select,
     struct graph_seen *seen, const struct graph_answer *a,
     struct graph_counts *counts)
 {
+	bool managers = graph_select_has(select, MANAGER);
 	struct page p = { .request = a->request,
 		.state = a->state,
-		.keep = "[\"" MANAGER "\"]" };
+		.keep = managers ? "[\"" MANAGER "\"]" : NULL };
 	struct buf text = { 0 };
 	yyjson_val *v;
 	size_t i, n;
@@ -147,7 +148,7 @@ graph_objects(struct stream *s, const struct graph_select *select,
 		if (i > 0)
 			buf_char(&text, ',');
 		if (yyjson_is_obj(v))
-			put_object(&text, v, select, seen);
+			put_object(&text, v, select, managers ? seen : NULL);
 		else
 			json_write(&text, v);
 	}

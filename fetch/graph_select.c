@@ -122,3 +122,18 @@ graph_select_each(const struct graph_select *s,
 		p += len;
 	}
 }
+
+bool
+graph_select_has(const struct graph_select *s, const char *name)
+{
+	size_t wanted = strlen(name);
+
+	for (const char *p = s->text; *p != '\0'; p += *p == ',') {
+		size_t len = strcspn(p, ",");
+
+		if (len == wanted && memcmp(p, name, len) == 0)
+			return true;
+		p += len;
+	}
+	return false;
+}
