@@ -85,7 +85,6 @@ struct rules_page {
 	const char *external_id; /* path that ExternalId = "id" means instead */
 	const char *removed; /* path that only a removed record has, or NULL */
 	yyjson_val *keep; /* array of paths whose absence says nothing, or NULL */
-	yyjson_val *keep; /* array of paths whose absence says nothing, or NULL */
 };
 
 /*

@@ -5,13 +5,14 @@
  * rules_impl.h - what the files of rules.h share.
  *
  * layer 3.  Private to rules*.c: rules_load.c reads the folder,
- * rules_compile.c and rules_scope.c make the plan, rules_check.c looks at
- * what join will run, rules_record.c maps records, rules_describe.c tells
- * others about it.
+ * rules_compile.c and rules_scope.c make the plan, rules_check.c and
+ * policy_compile.c what join runs, rules_record.c maps records,
+ * rules_describe.c tells others about it.
  */
 
 #include "lua_host.h"
 #include "plan.h"
+#include "policy.h"
 #include "predicate.h"
 #include "rules.h"
 #include "rules_term.h"
@@ -97,6 +98,9 @@ struct rules {
 	struct rules_type *types; /* owned */
 	size_t ntypes;
 	struct rules_guard guard;
+	struct policy *policies; /* in the load's arena */
+	size_t npolicies;
+	struct paths *values; /* owned; of a flow's function, or NULL */
 	const char **owners; /* owned array: whose the functions are */
 	int nowners;
 
@@ -113,6 +117,9 @@ struct rules {
 	int no_memory; /* a function ran into the cap */
 };
 
+/* rules_load.c: the statements of *_test.lua, not compiled; NULL as ever. */
+struct rules *rules_load_tests(const char *dir, struct buf *errors);
+
 /* rules_compile.c: statements into maps; mistakes into the load. */
 void rules_compile(struct rules *r);
 struct rules_map *rules_map_find(struct rules *r, const char *name);
@@ -120,9 +127,6 @@ struct rules_map *rules_map_find(struct rules *r, const char *name);
 void rules_unknown(struct load *l, const char *file, int line, const char *what,
     const char *word, const char *const *names, size_t n);
 /* The node of a value; NULL after an error.  `owner` names a function. */
-/* rules_load.c: the statements of *_test.lua, not compiled; NULL as ever. */
-struct rules *rules_load_tests(const char *dir, struct buf *errors);
-
 const struct plan_node *rules_node(struct rules *r, struct rules_map *m,
     const struct term *t, int line, const char *owner);
 /* A literal: string, number, boolean, null; -1 when it is none. */
@@ -142,6 +146,8 @@ int rules_scope_match(struct rules *r, yyjson_val *record, struct why *why);
 
 /* rules_check.c: shapes of join, flow, life, guard. */
 void rules_check(struct rules *r, const struct statement *st);
+/* policy_compile.c: the same statements, when nothing was wrong. */
+void policy_compile(struct rules *r);
 
 /* rules_record.c: an attribute's value, asked once a record. */
 int rules_attr_value(struct rules *r, size_t i, struct why *why);
