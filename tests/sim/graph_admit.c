@@ -275,10 +275,8 @@ graph_admit(struct call *c)
 		c->sim->graph->batched++;
 	else
 		c->sim->graph->calls++;
-	if (c->route->flags & ROUTE_LOGIN) {
-		fault_pick(c);
-		return true;
-	}
+	if (c->route->flags & ROUTE_LOGIN)
+		return admit_fault(c);
 	/* A batch costs what is in it. */
 	return admit_bearer(c) && admit_right(c) &&
 	       (c->route->flags >> 8 == 0 || admit_units(c)) && admit_fault(c);
