@@ -260,10 +260,13 @@ put_state(const struct fan *f, const struct branch *done, struct buf *b)
 	buf_str(b, "]}");
 }
 
-/* A page of one parent; doc is NULL for "it has none". */
+/*
+ * A page of one parent; done as in put_state().  What the parent counts goes
+ * with its last page when the list has fewer: join removes nobody unasked then.
+ */
 static void
 put_page(struct fan *f, const struct parent *parent, struct page *p,
-    const struct branch *done)
+    const struct branch *done, int64_t listed)
 {
 	struct buf context = { 0 }, state = { 0 };
 
@@ -271,6 +274,8 @@ put_page(struct fan *f, const struct parent *parent, struct page *p,
 	buf_str(&context, f->stream->entity->context);
 	buf_str(&context, "\":");
 	buf_json_str(&context, parent->id);
+	if (p->last && listed >= 0 && listed < parent->count)
+		msg_int(&context, MSG_USERS_COUNT, parent->count);
 	buf_char(&context, '}');
 	f->stream->n += (int64_t)yyjson_arr_size(p->records);
 	put_state(f, done, &state);
@@ -286,7 +291,7 @@ put_none(struct fan *f, const struct parent *parent)
 {
 	struct page p = { .text = "[]", .len = 2, .last = true };
 
-	put_page(f, parent, &p, NULL);
+	put_page(f, parent, &p, NULL, -1);
 }
 
 static void
@@ -411,7 +416,8 @@ on_branch_page(
 
 	b->listed += (int64_t)yyjson_arr_size(p.records);
 	again = next == NULL && wants_again(b);
-	put_page(f, b->parent, &p, next == NULL && !again ? b : NULL);
+	put_page(
+	    f, b->parent, &p, next == NULL && !again ? b : NULL, b->listed);
 	if (next != NULL || f->stream->source->fetch->failed)
 		return;
 	if (again) {

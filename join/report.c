@@ -76,6 +76,8 @@ json_stream(sqlite3_stmt *st, struct buf *b)
 	for (int i = 0; i < 9; i++) {
 		msg_int(b, count_names[i], sqlite3_column_int64(st, 6 + i));
 	}
+	if (sqlite3_column_type(st, 15) != SQLITE_NULL)
+		msg_bool(b, "certified", sqlite3_column_int(st, 15) != 0);
 	msg_str(b, MSG_WATERMARK, store_text(st, 4));
 	msg_str(b, MSG_WHY, store_text(st, 5));
 	if (warnings != NULL)
@@ -88,7 +90,8 @@ json_streams(struct store *s, int64_t run, struct buf *b)
 {
 	sqlite3_stmt *st = store_ask(s,
 	    "SELECT t.name, c.mode, c.phase, c.warnings, c.watermark, c.why,"
-	    " " COUNTS " FROM checkpoint c JOIN stream t ON t.pk = c.stream"
+	    " " COUNTS ", c.certified FROM checkpoint c"
+	    " JOIN stream t ON t.pk = c.stream"
 	    " WHERE c.run = ? ORDER BY c.pk",
 	    "i", run);
 	bool first = true;

@@ -90,6 +90,10 @@ is 'a wrong count is looked at twice' \
 	"$(grep -c '^/api/v1/groups/g2/' "$TMP/seen")" 2
 like 'and warned of where it stays wrong' "$(end_of GroupMember .warnings)" \
 	'group g2 says it has 9 members, the list has 1'
+is 'what it says goes with its last page, of g1 with the first list only' \
+	"$(jq -rc 'select(.kind == "page" and .stream == "GroupMember") | .context |
+		select(.usersCount) | [.groupId, .usersCount]' <<<"$out" | sort | uniq -c | tr -s ' \n' ' ')" \
+	' 1 ["g1",2] 2 ["g2",9] '
 unlike 'not where it was the list' "$(end_of GroupMember .warnings)" 'g1'
 like 'a gone group is warned of' "$(end_of GroupMember .warnings)" 'were gone'
 is 'and all is complete' "$(end_of GroupMember .complete)" true
