@@ -113,8 +113,9 @@ hand_out(struct out_bus *b, struct window_page *p, int64_t now)
 		return false;
 	mark_try(p);
 	if (bus_send(b->jobs, &k->peer, p->bytes, p->len) == 0) {
-		k->sent++;
+		workers_sent(k, now);
 		window_sent(p, k->id, now);
+		p->nth = k->sent;
 		return true;
 	}
 	if (errno == EAGAIN) {
@@ -330,6 +331,19 @@ on_ack(struct out_bus *b, const struct msg *m)
 		streams_pump(b->out.fetch);
 }
 
+/* Whoever is at the page still will bring it; another copy helps nobody. */
+static void
+on_gap(struct out_bus *b, const struct msg *m)
+{
+	const struct window_page *p =
+	    window_find(b->window, m->source, m->stream, m->seq);
+
+	if (p == NULL || workers_at(b->workers, p->worker, p->nth))
+		return;
+	window_gap(b->window, m->source, m->stream, m->seq, clock_ms());
+	dispatch(b);
+}
+
 static void
 on_fenced(struct out_bus *b, const struct msg *m)
 {
@@ -367,8 +381,7 @@ take_commit(struct out_bus *b, const struct msg *m)
 		on_ack(b, m);
 		break;
 	case MSG_GAP:
-		window_gap(b->window, m->source, m->stream, m->seq, clock_ms());
-		dispatch(b);
+		on_gap(b, m);
 		break;
 	case MSG_FENCED:
 		on_fenced(b, m);

@@ -74,6 +74,19 @@ add(struct workers *w, const char *instance, const struct bus_peer *peer,
 	return k;
 }
 
+/*
+ * It said before that it has nothing to do, it says so again, and yet what was
+ * sent is not there: that is lost.  Once is not enough, for a worker speaks
+ * between two pages too.
+ */
+static bool
+is_short(const struct worker *k, int64_t credit, int64_t seen, int64_t now_ms)
+{
+	return k->credit == k->credit_most && credit == k->credit_most &&
+	       k->seen == seen && seen < k->sent &&
+	       now_ms - k->sent_ms >= WORKER_LOST_MS;
+}
+
 int64_t
 workers_heard(struct workers *w, const char *instance,
     const struct bus_peer *peer, int64_t credit, int64_t seen, int64_t now_ms)
@@ -91,11 +104,41 @@ workers_heard(struct workers *w, const char *instance,
 	if (k == NULL)
 		k = add(w, instance, peer, seen);
 	k->heard_ms = now_ms;
-	if (credit >= 0) {
-		k->credit = credit < CREDIT_MAX ? credit : CREDIT_MAX;
-		k->seen = seen;
+	if (credit < 0)
+		return lost;
+	if (credit > CREDIT_MAX)
+		credit = CREDIT_MAX;
+	if (is_short(k, credit, seen, now_ms)) {
+		k->sent = seen;
+		lost = k->id;
 	}
+	k->credit = credit;
+	k->seen = seen;
+	if (credit > k->credit_most)
+		k->credit_most = credit;
+	/* Pages of a time before we knew it, or that came twice. */
+	if (k->sent < seen)
+		k->sent = seen;
 	return lost;
+}
+
+void
+workers_sent(struct worker *k, int64_t now_ms)
+{
+	k->sent++;
+	k->sent_ms = now_ms;
+}
+
+bool
+workers_at(const struct workers *w, int64_t id, int64_t nth)
+{
+	const struct worker *k = w->head;
+
+	while (k != NULL && k->id != id)
+		k = k->next;
+	if (k == NULL || k->credit == 0)
+		return false;
+	return k->seen < nth || (k->seen == nth && k->credit < k->credit_most);
 }
 
 static int64_t

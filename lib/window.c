@@ -123,14 +123,25 @@ window_ack(
 	return n;
 }
 
+struct window_page *
+window_find(
+    const struct window *w, const char *source, const char *stream, int64_t seq)
+{
+	struct window_page *p = w->head;
+
+	while (p != NULL && (p->seq != seq || !belongs(p, source, stream)))
+		p = p->next;
+	return p;
+}
+
 void
 window_gap(struct window *w, const char *source, const char *stream,
     int64_t seq, int64_t now_ms)
 {
-	for (struct window_page *p = w->head; p != NULL; p = p->next)
-		if (p->seq == seq && p->worker != 0 &&
-		    now_ms - p->sent_ms >= GAP_MS && belongs(p, source, stream))
-			p->worker = 0;
+	struct window_page *p = window_find(w, source, stream, seq);
+
+	if (p != NULL && p->worker != 0 && now_ms - p->sent_ms >= GAP_MS)
+		p->worker = 0;
 }
 
 void

@@ -29,6 +29,7 @@ struct window_page {
 	size_t len;
 	int tries; /* how often it was handed out */
 	int64_t worker; /* who has it, 0 nobody */
+	int64_t nth; /* of all that this one was given; the caller's */
 	int64_t sent_ms;
 	int64_t wait_ms; /* for the ack, doubled each time */
 	struct window_page *next;
@@ -50,10 +51,13 @@ void window_sent(struct window_page *p, int64_t worker, int64_t now_ms);
 /* Frees every seq up to this one; returns how many there were. */
 size_t window_ack(
     struct window *w, const char *source, const char *stream, int64_t seq);
+/* The message of this number, or NULL. */
+struct window_page *window_find(const struct window *w, const char *source,
+    const char *stream, int64_t seq);
 /* The committer lacks seq: hand it out again if it was sent 2 s ago. */
 void window_gap(struct window *w, const char *source, const char *stream,
     int64_t seq, int64_t now_ms);
-/* A worker is gone: all that it held waits again. */
+/* A worker is gone, or has lost something: what it held waits again. */
 void window_orphans(struct window *w, int64_t worker);
 /* The committer restarted: everything waits again. */
 void window_again(struct window *w);
