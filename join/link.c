@@ -153,6 +153,20 @@ refuse(struct link *l, const char *why)
 	window_clear(l->window);
 }
 
+/* Late copies of an earlier rebuild must not be taken for this one. */
+static void
+begin_rebuild(struct link *l)
+{
+	int64_t before = l->rebuild.run;
+
+	l->rebuild = rebuild_new(l->store);
+	if (before > 0)
+		l->rebuild.run = before + 1;
+	l->rebuild_sent = false;
+	l->acked = l->number = l->rebuild.until;
+	l->state = LINK_REBUILD;
+}
+
 /* Starts where the sink says it stands. */
 static void
 place(struct link *l, const struct msg *m)
@@ -172,10 +186,7 @@ place(struct link *l, const struct msg *m)
 	if (where > 0) {
 		log_info("%s is new or too old: sending the whole mesh",
 		    bus_endpoint(l->socket));
-		l->rebuild = rebuild_new(l->store);
-		l->rebuild_sent = false;
-		l->acked = l->number = l->rebuild.until;
-		l->state = LINK_REBUILD;
+		begin_rebuild(l);
 	}
 	l->schema_due = true;
 }

@@ -279,15 +279,17 @@ drain(struct service *v)
 	schedule(v);
 }
 
-/* The first message of a rebuild makes a stream of its own. */
+/*
+ * A rebuild is a stream of its own, whichever of its messages comes first.
+ * Runs of a join rise, so that a late copy of an earlier one begins nothing.
+ */
 static int
 begins_rebuild(const struct service *v, const struct msg *m)
 {
 	struct committer_stream *s = stream(v);
 
-	return s != NULL && m->run != 0 && m->epoch == v->epoch &&
-	       m->run != committer_run(s) && m->run != v->rebuilt_run &&
-	       msg_first(m) == 1;
+	return s != NULL && m->run > v->rebuilt_run &&
+	       m->run > committer_run(s);
 }
 
 /* Dropped: its epoch or run is not the present one.  Whose is it? */
@@ -437,10 +439,9 @@ bind_end(struct service *v, struct bus *bus, const struct sink_ends *e,
     struct why *why)
 {
 	static const struct bus_client clients[] = {
-		{ MSG_JOIN,
-		    BUS_KIND(MSG_HELLO) | BUS_KIND(MSG_SCHEMA) |
-			BUS_KIND(MSG_CHANGE) | BUS_KIND(MSG_END) |
-			BUS_KIND(MSG_BEAT) },
+		{ MSG_JOIN, BUS_KIND(MSG_HELLO) | BUS_KIND(MSG_SCHEMA) |
+				BUS_KIND(MSG_CHANGE) | BUS_KIND(MSG_END) |
+				BUS_KIND(MSG_BEAT) },
 		{ 0 },
 	};
 
