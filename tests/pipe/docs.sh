@@ -124,7 +124,7 @@ prepared() {
 	# shellcheck disable=SC2016 # for the shell that runs the example
 	sed -E -e 's,^make demo.*,BUILD="$TMP/demo" "$ROOT/scripts/demo",' \
 		-e 's,^make ([a-z]+).*,make -C "$ROOT" -n BUILD="$BUILD" \1,' \
-		-e "s,/run/idmesh,$TMP/run,g" "$1"
+		-e "s,/run/idmesh,$TMP/run,g" -e 's,10\.0\.0\.1,127.0.0.1,g' "$1"
 }
 
 # Lines that go on with a pipe or a backslash are one command.
@@ -206,7 +206,7 @@ ok 'config(5) has a source file and a run file' \
 	test -s "$WORLD/okta.json" -a -s "$WORLD/idmesh.json"
 
 # --- every document has examples, and every example works
-for page in README.md */*.1 lib/config.5 rules/rules.7; do
+for page in README.md */*.1 lib/*.5 rules/rules.7; do
 	ok "$page has examples" \
 		bash -c "ls '$TMP/examples/${page//\//-}-'*"
 done
