@@ -22,7 +22,7 @@
 #define RUN_RESTARTS 10 /* a round, of one program, before giving up */
 #define RUN_BACKOFF_MS 200 /* before the first restart, then doubled */
 #define RUN_BACKOFF_MAX_MS 5000
-#define RUN_AWAY_MS 60000 /* between two tries of a sink that is away */
+#define RUN_AWAY_MS 60000 /* at most, between tries of a sink that is away */
 #define RUN_BACK_MS 10000 /* after which such a sink is back */
 #define RUN_STOP_MS 30000 /* from SIGTERM to the end of everything */
 #define RUN_EVENT_FD 3 /* of fetch, for its progress */
@@ -126,7 +126,10 @@ void words_forget(struct child *c);
 /* show.c: progress for people and for the service manager. */
 void show_open(struct run *r);
 void show_close(struct run *r);
+void show_round(struct run *r); /* another one begins */
 void show_make_way(void);
+/* Says READY, once, when everything stands; a quick round has no tick. */
+void show_ready(struct run *r);
 void show_tick(struct run *r);
 void show_now(const struct run *r);
 bool show_any_ready(const struct run *r);

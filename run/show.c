@@ -33,11 +33,17 @@ show_open(struct run *r)
 {
 	r->progress = progress_new();
 	r->moving = !r->options->quiet && progress_can_draw(STDERR_FILENO);
-	r->line_ms = clock_ms() + (r->moving ? 0 : progress_line_ms());
 	if (r->moving) {
 		drawing = r;
 		log_before(show_make_way);
 	}
+}
+
+void
+show_round(struct run *r)
+{
+	progress_clear(r->progress);
+	r->line_ms = clock_ms() + (r->moving ? 0 : progress_line_ms());
 }
 
 void
@@ -113,6 +119,16 @@ show_now(const struct run *r)
 	buf_free(&b);
 }
 
+void
+show_ready(struct run *r)
+{
+	if (r->announced || r->phase == PHASE_STOP || !all_stand(r))
+		return;
+	r->announced = true;
+	r->status_ms = 0;
+	notify_ready();
+}
+
 static void
 tell_manager(struct run *r, int64_t now_ms)
 {
@@ -122,11 +138,7 @@ tell_manager(struct run *r, int64_t now_ms)
 		r->alive_ms = now_ms + notify_watchdog_ms();
 		notify_alive();
 	}
-	if (!r->announced && r->phase != PHASE_STOP && all_stand(r)) {
-		r->announced = true;
-		r->status_ms = 0;
-		notify_ready();
-	}
+	show_ready(r);
 	if (now_ms < r->status_ms)
 		return;
 	r->status_ms = now_ms + STATUS_MS;

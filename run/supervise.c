@@ -108,7 +108,7 @@ begin_round(struct run *r)
 	if (strcmp(mode, MSG_FULL) == 0)
 		r->full_ms = r->round_ms;
 	set_mode(r, mode);
-	progress_clear(r->progress);
+	show_round(r);
 	for (size_t i = 0; i < r->n; i++) {
 		struct child *c = &r->children[i];
 
@@ -129,6 +129,7 @@ end_round(struct run *r)
 	for (size_t i = 0; i < r->n; i++)
 		if (r->children[i].away)
 			graver(r, EXIT_TEMPORARY);
+	show_ready(r);
 	/* What is durable is; the others end while join is asked for it. */
 	if (last)
 		begin_stop(r);
@@ -187,7 +188,7 @@ static void
 give_up(struct run *r, int code)
 {
 	graver(r, code);
-	r->untold = r->phase == PHASE_ROUND;
+	r->untold |= r->phase == PHASE_ROUND;
 	begin_stop(r);
 }
 
@@ -213,7 +214,8 @@ refused(struct run *r, const struct child *c)
 static void
 exhausted(struct run *r, struct child *c)
 {
-	bool goes_on = r->every_ms > 0 && r->terminated_ms == 0 &&
+	int64_t pause = r->every_ms < RUN_AWAY_MS ? r->every_ms : RUN_AWAY_MS;
+	bool goes_on = r->every_ms > 0 && r->phase != PHASE_STOP &&
 		       (c->role == ROLE_SINK || c->role == ROLE_FETCH);
 	struct buf text = { 0 };
 
@@ -228,14 +230,39 @@ exhausted(struct run *r, struct child *c)
 	} else if (c->role == ROLE_SINK) {
 		if (!c->away)
 			log_error("%s; the schedule goes on without it, its "
-				  "changes wait, and it is tried each %d s",
-			    text.data, RUN_AWAY_MS / 1000);
+				  "changes wait, and it is tried each %lld s",
+			    text.data, (long long)pause / 1000);
 		c->away = true;
-		c->due_ms = clock_ms() + RUN_AWAY_MS;
+		c->due_ms = clock_ms() + pause;
 	} else {
 		log_error("%s; this round is given up, the schedule goes on",
 		    text.data);
 		graver(r, EXIT_TEMPORARY);
+	}
+	buf_free(&text);
+}
+
+/* While the set is stopped: a sink that dies is still needed by join. */
+static void
+ended_at_stop(struct run *r, struct child *c)
+{
+	bool asked = c->term_ms != 0;
+	struct buf text = { 0 };
+
+	if (c->role == ROLE_FETCH || c->code <= EXIT_PARTLY) {
+		stop_on(r);
+	} else if (!asked && c->role == ROLE_SINK && c->code != EXIT_USAGE &&
+		   c->restarts < r->options->restarts) {
+		restart_later(c);
+	} else if (!asked && c->code != EXIT_USAGE) {
+		exhausted(r, c);
+	} else {
+		graver(r, c->code == EXIT_USAGE ? EXIT_USAGE : EXIT_TEMPORARY);
+		put_end(c, &text);
+		put_last_words(c, &text);
+		if (c->code != 128 + SIGKILL)
+			log_error("%s", text.data);
+		stop_on(r);
 	}
 	buf_free(&text);
 }
@@ -245,10 +272,7 @@ static void
 ended(struct run *r, struct child *c)
 {
 	if (r->phase == PHASE_STOP || c->term_ms != 0) {
-		if (c->code > EXIT_PARTLY && c->role != ROLE_FETCH)
-			graver(r, c->code == EXIT_USAGE ? EXIT_USAGE
-							: EXIT_TEMPORARY);
-		stop_on(r);
+		ended_at_stop(r, c);
 		return;
 	}
 	if (c->role == ROLE_FETCH &&
@@ -300,6 +324,7 @@ kill_all(struct run *r, const char *why)
 		    role_name(c->role), c->target != NULL ? " " : "",
 		    c->target != NULL ? c->target : "", why);
 		child_signal(c, SIGKILL);
+		c->term_ms = clock_ms();
 		graver(r, EXIT_TEMPORARY);
 	}
 }

@@ -1,0 +1,178 @@
+#!/usr/bin/env bash
+# run-stop.sh - how a set ends: when asked, in time, when a program keeps
+# dying; what it refuses to begin with; and what a killed one leaves behind.
+. tests/setup.sh
+
+org sim --users 400 --groups 10 --edges 400 --tier unlimited --latency 100
+source_file "$TMP/okta.json"
+config() {
+	jq -n --arg rules "$ROOT/rules" '{sources: ["okta.json"], $rules,
+		state: "state.db", sinks: ["sqlite:mesh.db"], workers: 1} | '"${1:-.}" \
+		>"$TMP/run.json"
+}
+config
+# The programs, of which a test may put another in place.
+mkdir "$TMP/bin"
+cp "$BUILD"/idmesh-run "$TMP/bin/"
+ln -s "$BUILD"/idmesh-{fetch,join,transform,sink} "$TMP/bin/"
+RUN=$TMP/bin/idmesh-run
+logged() { grep -Eq -- "$1" "$TMP/set.log"; }
+child_of() { pgrep -P "$(cat "$TMP/set.pid")" -f "idmesh-$1" | head -n 1; }
+
+# --- what is refused ----------------------------------------------------------
+refused() {
+	config "$2"
+	run "$RUN" "$TMP/run.json"
+	is "$1 is wrong use" "$status" 100
+	like 'and it says so' "$err" "$3"
+}
+mkdir "$TMP/real"
+ln -s real "$TMP/linked"
+refused 'a state folder that is not there' '.state = "no/where/state.db"' \
+	'run.json: the state file .*no/where/state.db cannot be written: .*make it'
+refused 'one target spelled twice' \
+	'.sinks = ["sqlite:mesh.db", "sqlite:./mesh.db"]' 'are one file'
+refused 'one target through a link' \
+	'.sinks = ["ndjson:real/x", "sqlite:linked/x"]' 'are one file'
+refused 'a target that is the state' '.sinks = ["sqlite:real/../state.db"]' \
+	'is the state file'
+is 'nothing was written' "$(find "$TMP" -name '*.db*')" ''
+run "$RUN" "$TMP/run.json" --stop-within never
+is 'a bound that is no time is wrong use' "$status" 100
+config
+
+# --- asked to end before it has begun -------------------------------------------
+# stand_in NAME: a script from stdin stands where the program idmesh-NAME is.
+stand_in() {
+	rm "$TMP/bin/idmesh-$1"
+	cat >"$TMP/bin/idmesh-$1"
+	chmod +x "$TMP/bin/idmesh-$1"
+}
+
+# join takes a while before it has a database.
+stand_in join <<EOF
+#!/usr/bin/env bash
+[ "\$1" = runs ] && exec "$BUILD/idmesh-join" "\$@"
+: >"$TMP/state.db"
+trap 'exit 0' TERM
+while :; do read -rt 0.1 <> <(:) || :; done
+EOF
+start set "$RUN" "$TMP/run.json"
+wait_for test -e "$TMP/state.db"
+stop set
+is 'a run that was stopped did not end' "$status" 111
+unlike 'and does not ask a database that is none' "$(cat "$TMP/set.log")" \
+	'is no database'
+rm -f "$TMP"/state.db* "$TMP/bin/idmesh-join"
+ln -s "$BUILD/idmesh-join" "$TMP/bin/"
+
+# --- drained, in time -----------------------------------------------------------
+users() { sqlite3 "$TMP/mesh.db" 'select count(*) from "User"' 2>/dev/null || echo 0; }
+read_some() {
+	[ "$("$IDMESH" join runs --db "$TMP/state.db" --json |
+		jq '.streams.User.records')" -ge 200 ]
+}
+start set "$RUN" "$TMP/run.json" --restarts 3
+wait_for read_some
+stop set
+is 'a round that is stopped did not end' "$status" 111
+is 'what was committed has arrived' "$(users)" "$("$IDMESH" join dump \
+	--db "$TMP/state.db" | jq -s '[.[] | select(.type == "User")] | length')"
+like 'and there is a summary of it' "$(cat "$TMP/set.log")" '^  User +full'
+unlike 'nothing was started again' "$(cat "$TMP/set.log")" 'starting it again'
+
+start set "$RUN" "$TMP/run.json" --stop-within 2s
+wait_for child_of join
+hung=$(child_of join)
+kill -STOP "$hung"
+stop set
+is 'a program that hangs is killed' "$status" 111
+like 'which is said' "$(cat "$TMP/set.log")" 'join does not end; killing it'
+ok 'and it is gone' test ! -e "/proc/$hung"
+
+start set "$RUN" "$TMP/run.json" --every 1h
+wait_for child_of join
+kill -STOP "$(child_of join)"
+kill -TERM "$(cat "$TMP/set.pid")"
+wait_for logged 'stopping: '
+# A second wish counts a second later.
+again() {
+	kill -TERM "$(cat "$TMP/set.pid")" 2>/dev/null
+	logged 'is not waited for, as asked'
+}
+ok 'the second SIGTERM does not wait' wait_for again
+wait "$(cat "$TMP/set.pid")"
+is 'and that is no good end' $? 111
+
+run "$RUN" "$TMP/run.json"
+is 'the next run goes on and ends well' "$status" 0
+
+# --- what keeps dying -----------------------------------------------------------
+stand_in sink <<EOF
+#!/bin/sh
+[ -e "$TMP/away" ] || exec "$BUILD/idmesh-sink" "\$@"
+echo 'idmesh-sink: error: the target is on holiday' >&2
+echo 'idmesh-sink: and more is said behind it' >&2
+exit 111
+EOF
+touch "$TMP/away"
+run "$RUN" "$TMP/run.json" --restarts 1
+is 'it is given up' "$status" 111
+like 'with which, how, its last words, and what to do' "$err" \
+	"error: sink sqlite:$TMP/mesh.db ended with 111 and was started 2 times; its last words: \"the target is on holiday\"; giving up: mend that"
+is 'once, not as often as it was started' "$(grep -c 'giving up' <<<"$err")" 1
+
+# --- a schedule outlives a target that is away ------------------------------------
+all_runs() { "$IDMESH" join runs --db "$TMP/state.db" --json; }
+n_runs() { all_runs | wc -l; }
+rounds() {
+	[ "$(all_runs | jq -s '[.[] | select(.state == "done")] | length')" -ge "$1" ]
+}
+before=$(n_runs)
+start set "$RUN" "$TMP/run.json" --every 1s --restarts 1 --json
+ok 'the schedule goes on' wait_for rounds $((before + 3))
+curl -s -X POST "$url/_sim/mutate" -d '{"create": 7}' >/dev/null
+ok 'also with changes' wait_for rounds $((before + 5))
+like 'and says why the sink is not there' "$(cat "$TMP/set.log")" \
+	'its last words: "the target is on holiday"; the schedule goes on without it'
+is 'once' "$(grep -c 'the schedule goes on' "$TMP/set.log")" 1
+is 'its rounds are no good ones' "$(jq -s 'map(.exit) | max' "$TMP/set.out")" 111
+want=$(curl -s "$url/_sim/users" | grep -vc '"status":"DEPROVISIONED"')
+rm "$TMP/away"
+arrived() { [ "$(users)" = "$want" ]; }
+ok 'what has waited arrives when it is back' wait_for arrived
+stop set
+is 'and the schedule ends well' "$status" 0
+
+# --- full rounds, as join remembers them ------------------------------------------
+mode() { all_runs | tail -n 1 | jq -r '.streams.User.mode'; }
+for try in 7d:delta 1s:full; do
+	start set "$RUN" "$TMP/run.json" --every 1h --full-every "${try%:*}"
+	wait_for logged '^okta:contoso run [0-9]+: done'
+	stop set
+	is "--full-every ${try%:*} after a start: ${try#*:}" "$(mode)" "${try#*:}"
+done
+
+# --- what a killed one leaves ------------------------------------------------------
+folders() {
+	find "$TMP" -maxdepth 1 -type d -name 'idmesh-??????' -printf '%f\n' |
+		sort | paste -sd ' '
+}
+start set "$RUN" "$TMP/run.json" --every 1h
+wait_for logged '^okta:contoso run [0-9]+: done'
+kill -KILL "$(cat "$TMP/set.pid")"
+wait "$(cat "$TMP/set.pid")" 2>/dev/null
+like 'a killed run leaves its folder' "$(folders)" '^idmesh-......$'
+mkdir -m 700 "$TMP/idmesh-nolock" "$TMP/idmesh-in_use"
+mkdir -m 755 "$TMP/idmesh-theirs"
+touch "$TMP/idmesh-in_use/run.lock" "$TMP/idmesh-theirs/run.lock"
+exec 7<"$TMP/idmesh-in_use/run.lock"
+flock -x 7
+free() { flock -n "$TMP/state.db.lock" true; }
+wait_for free
+run "$RUN" "$TMP/run.json"
+is 'the next one ends well' "$status" 0
+is 'and takes it away, but none that may be of another' "$(folders)" \
+	'idmesh-in_use idmesh-nolock idmesh-theirs'
+
+done_testing
