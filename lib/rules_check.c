@@ -1,8 +1,9 @@
 /*
  * rules_check.c - the shapes of join, flow, life and guard.
  *
- * join runs them; the loader already refuses what cannot be meant: unknown
- * keys, sources and attributes, with the nearest that is known.
+ * The first half of their compiler: it refuses what cannot be meant, unknown
+ * keys, sources and attributes with the nearest that is known, so that
+ * policy_compile.c only reads what is right.
  */
 
 #include "rules_impl.h"
@@ -236,33 +237,165 @@ check_join(const struct look *k)
 	}
 }
 
+/* Does the mesh have a type of that name? */
+static void
+check_type(const struct look *k, const struct term_entry *e)
+{
+	const char *names[256];
+	size_t n = 0;
+
+	if (e->value->kind != TERM_STRING) {
+		say(k, e->line, "ref", "is the name of a type");
+		return;
+	}
+	for (; n < k->r->ntypes && n < 256; n++) {
+		names[n] = k->r->types[n].name;
+		if (strcmp(names[n], e->value->text) == 0)
+			return;
+	}
+	rules_unknown(&k->r->load, k->st->file, e->line, "type", e->value->text,
+	    names, n);
+}
+
+/* ref = "User", or { "User", by = { "login", "email" } } */
+static void
+check_ref(const struct look *k, const struct term_entry *entry)
+{
+	size_t types = 0;
+
+	if (entry->value->kind != TERM_TABLE) {
+		check_type(k, entry);
+		return;
+	}
+	for (size_t i = 0; i < entry->value->n; i++) {
+		const struct term_entry *e = &entry->value->entries[i];
+
+		if (e->key == NULL) {
+			types++;
+			check_type(k, e);
+		} else if (strcmp(e->key, "by") == 0) {
+			check_strings(k, e, "by");
+		} else {
+			static const char *const known[] = { "by", NULL };
+
+			unknown_key(k, e, known);
+		}
+	}
+	if (types != 1)
+		say(k, entry->line, "ref", "names one type");
+}
+
+/* The newest of values that have no time would be the last that came. */
+static void
+check_newest(const struct look *k, const struct term_entry *entry)
+{
+	const struct term_entry *newest = term_find(entry->value, "newest");
+	const struct term_entry *clock = term_find(entry->value, "clock");
+
+	if (newest == NULL || newest->value->kind != TERM_TABLE)
+		return;
+	for (size_t i = 0; i < newest->value->n; i++) {
+		const struct term *name = newest->value->entries[i].value;
+		const struct term_entry *of = NULL;
+
+		if (name->kind != TERM_STRING)
+			continue;
+		if (clock != NULL && clock->value->kind == TERM_TABLE)
+			of = term_find(clock->value, name->text);
+		if (of != NULL && of->value->kind == TERM_STRING) {
+			check_attribute(k, of->value->text, of->line);
+			continue;
+		}
+		load_error(&k->r->load, k->st->file, newest->line,
+		    "flow: newest needs clock = { [\"%s\"] = \"lastUpdated\" "
+		    "}, an attribute that says when %s changed the object%s; "
+		    "without it the answer would depend on what arrived last",
+		    name->text, name->text,
+		    strncmp(name->text, "entra", 5) == 0
+			? " (Graph tells no such time of a user)"
+			: "");
+	}
+}
+
+static void
+check_default(const struct look *k, const struct term_entry *e)
+{
+	if (e->value->kind != TERM_STRING && e->value->kind != TERM_FUNCTION)
+		say(k, e->line, "default",
+		    "is a text such as \"{firstName} {lastName}\" or a "
+		    "function");
+}
+
+/* One key of a flow's table; the others say how, and exclude each other. */
+static int
+check_flow_key(const struct look *k, const struct term_entry *e)
+{
+	static const char *const known[] = { "own", "backup", "all", "any",
+		"union", "newest", "clock", "norm", "nested", "default", "ref",
+		NULL };
+	static const char *const hows[] = { "all", "any", "union", "newest",
+		NULL };
+	static const char *const nested[] = { "flatten", "keep", NULL };
+
+	if (among(e->key, hows)) {
+		check_sources(k, e, e->key);
+		return 1;
+	}
+	if (strcmp(e->key, "own") == 0) {
+		check_source(k, e);
+		return 1;
+	}
+	if (strcmp(e->key, "backup") == 0)
+		check_source(k, e);
+	else if (strcmp(e->key, "norm") == 0)
+		check_norm(k, e);
+	else if (strcmp(e->key, "nested") == 0)
+		check_word(k, e, "nested", nested);
+	else if (strcmp(e->key, "default") == 0)
+		check_default(k, e);
+	else if (strcmp(e->key, "ref") == 0)
+		check_ref(k, e);
+	else if (strcmp(e->key, "clock") == 0)
+		(void)is_table(k, e, "clock");
+	else
+		unknown_key(k, e, known);
+	return 0;
+}
+
 /* One attribute's flow, a table. */
 static void
 check_flow_table(const struct look *k, const struct term_entry *entry)
 {
-	static const char *const known[] = { "own", "backup", "all", "any",
-		"union", "norm", "nested", "default", NULL };
-	static const char *const nested[] = { "flatten", "keep", NULL };
+	size_t first = 0;
+	int hows = 0;
 
 	for (size_t i = 0; i < entry->value->n; i++) {
 		const struct term_entry *e = &entry->value->entries[i];
 
-		if (e->key == NULL || strcmp(e->key, "own") == 0 ||
-		    strcmp(e->key, "backup") == 0)
+		if (e->key != NULL) {
+			hows += check_flow_key(k, e);
+		} else if (e->value->kind != TERM_FUNCTION) {
 			check_source(k, e);
-		else if (strcmp(e->key, "all") == 0 ||
-			 strcmp(e->key, "any") == 0 ||
-			 strcmp(e->key, "union") == 0)
-			check_sources(k, e, e->key);
-		else if (strcmp(e->key, "norm") == 0)
-			check_norm(k, e);
-		else if (strcmp(e->key, "nested") == 0)
-			check_word(k, e, "nested", nested);
-		else if (strcmp(e->key, "default") != 0)
-			unknown_key(k, e, known);
-		else if (e->value->kind != TERM_STRING)
-			say(k, e->line, "default", "is a string");
+			first++;
+		} else if (i + 1 < entry->value->n &&
+			   entry->value->entries[i + 1].key == NULL) {
+			say(k, e->line, "a function",
+			    "is the last resort and stands last");
+		}
 	}
+	if (hows + (first > 0) > 1)
+		say(k, entry->line, entry->key,
+		    "takes one of: a list of sources, own, all, any, union, "
+		    "newest");
+	check_newest(k, entry);
+}
+
+/* The members of a group are objects of their own. */
+static int
+is_members(const struct look *k, const struct term_entry *e)
+{
+	return strcmp(e->key, "members") == 0 &&
+	       strcmp(k->st->name, "Group") == 0;
 }
 
 static void
@@ -275,7 +408,7 @@ check_flow(const struct look *k)
 			say(k, e->line, "an entry", "is attribute = { ... }");
 			continue;
 		}
-		if (strcmp(e->key, "*") != 0)
+		if (strcmp(e->key, "*") != 0 && !is_members(k, e))
 			check_attribute(k, e->key, e->line);
 		if (e->value->kind == TERM_TABLE && e->value->n > 0)
 			check_flow_table(k, e);
@@ -303,6 +436,7 @@ check_back(const struct look *k, const struct term_entry *entry)
 {
 	static const char *const known[] = { "same_id", "same_key", NULL };
 	static const char *const words[] = { "revive", "ask", "new", NULL };
+	static const char *const same[] = { "revive", NULL };
 
 	if (!is_table(k, entry, "back"))
 		return;
@@ -314,7 +448,8 @@ check_back(const struct look *k, const struct term_entry *entry)
 		else if (!among(e->key, known))
 			unknown_key(k, e, known);
 		else
-			check_word(k, e, e->key, words);
+			check_word(k, e, e->key,
+			    strcmp(e->key, "same_id") == 0 ? same : words);
 	}
 }
 
@@ -340,35 +475,15 @@ check_life(const struct look *k)
 	}
 }
 
-/* A number that is not negative, or -1 after an error. */
-static double
-number_of(const struct look *k, const struct term_entry *e)
+static void
+check_number(const struct look *k, const struct term_entry *e)
 {
 	double n = -1;
 
 	if (e->value->kind == TERM_NUMBER)
 		n = strtod(e->value->text, NULL);
-	if (!(n >= 0 && n <= 1e15)) {
+	if (!(n >= 0 && n <= 1e15))
 		say(k, e->line, e->key, "is a number, not negative");
-		return -1;
-	}
-	return n;
-}
-
-static void
-set_limit(const struct look *k, const struct term_entry *e, int leave)
-{
-	struct rules_guard *guard = &k->r->guard;
-	double n = number_of(k, e);
-
-	if (n < 0 || !leave)
-		return;
-	if (strcmp(e->key, "max") == 0)
-		guard->max = (int64_t)n;
-	else if (strcmp(e->key, "percent") == 0)
-		guard->percent = n;
-	else
-		guard->of_at_least = (int64_t)n;
 }
 
 static void
@@ -376,7 +491,6 @@ check_limits(const struct look *k, const struct term_entry *entry)
 {
 	static const char *const known[] = { "max", "percent", "of_at_least",
 		"attributes", NULL };
-	int leave = strcmp(entry->key, "leave") == 0;
 
 	if (!is_table(k, entry, entry->key))
 		return;
@@ -390,7 +504,7 @@ check_limits(const struct look *k, const struct term_entry *entry)
 		else if (!among(e->key, known))
 			unknown_key(k, e, known);
 		else
-			set_limit(k, e, leave);
+			check_number(k, e);
 	}
 }
 

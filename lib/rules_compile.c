@@ -482,6 +482,8 @@ rules_compile(struct rules *r)
 		else if (strcmp(st->noun, "map") != 0)
 			rules_check(r, st);
 	}
+	if (r->load.faults == 0)
+		policy_compile(r);
 	for (size_t i = 0; i < r->n; i++) {
 		rules_scope_default(r, &r->maps[i]);
 		lay_out(r, &r->maps[i]);
