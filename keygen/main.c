@@ -19,8 +19,8 @@ static const struct opt_use use = {
 	.synopsis = "idmesh keygen FILE",
 	.about = "Makes a key pair for tcp:// between hosts: the secret key in "
 		 "FILE, which\nonly you can read, and the public one in "
-		 "FILE.pub, which goes into the --peers\nfolder of the others "
-		 "as ROLE/NAME.pub.  Prints the public key.",
+		 "FILE.pub, which goes into the\nothers' folder of peers as "
+		 "ROLE/NAME.pub.  Prints the public key.",
 	.options = none,
 	.see = "Manual: idmesh-keygen(1)",
 	.args_min = 1,
