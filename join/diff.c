@@ -66,13 +66,75 @@ stays(yyjson_val *record, const char *name, size_t len)
 	return false;
 }
 
+static void
+put_attr(struct buf *text, const char *name, size_t len, yyjson_val *value)
+{
+	if (text->len > 1)
+		buf_char(text, ',');
+	json_copy_string(text, name, len);
+	buf_char(text, ':');
+	json_copy(text, value);
+}
+
+/* Attributes of `from` that neither the rules nor `other` have. */
+static void
+put_rest(const struct diff *d, yyjson_val *from, yyjson_val *other,
+    yyjson_val *record, struct buf *text)
+{
+	yyjson_val *key, *value;
+	const char *known;
+	size_t i, n;
+
+	yyjson_obj_foreach(from, i, n, key, value)
+	{
+		const char *name = yyjson_get_str(key);
+		size_t len = yyjson_get_len(key), at = 0;
+
+		if (yyjson_obj_getn(other, name, len) != NULL ||
+		    (other != NULL && !stays(record, name, len)))
+			continue;
+		do
+			known = d->rules != NULL
+				    ? rules_attribute(d->rules, d->type, at++)
+				    : NULL;
+		while (known != NULL && strcmp(known, name) != 0);
+		if (known == NULL)
+			put_attr(text, name, len, value);
+	}
+}
+
+/* The attributes with those that stay, in the order that they always have. */
+static void
+put_all(
+    const struct diff *d, yyjson_val *old, yyjson_val *record, struct buf *text)
+{
+	yyjson_val *new = json_get(record, MSG_ATTRS), *value;
+	const char *name;
+
+	buf_clear(text);
+	buf_char(text, '{');
+	for (size_t i = 0; d->rules != NULL; i++) {
+		name = rules_attribute(d->rules, d->type, i);
+		if (name == NULL)
+			break;
+		value = json_get(new, name);
+		if (value == NULL && stays(record, name, strlen(name)))
+			value = json_get(old, name);
+		if (value != NULL)
+			put_attr(text, name, strlen(name), value);
+	}
+	put_rest(d, new, NULL, record, text);
+	put_rest(d, old, new, record, text);
+	buf_char(text, '}');
+}
+
 /* Attributes that are gone, and those that stay as they were. */
 static void
-missing(struct diff *d, yyjson_val *old, yyjson_val *new, yyjson_val *record,
-    struct buf *text)
+missing(struct diff *d, yyjson_val *old, yyjson_val *record, struct buf *text)
 {
+	yyjson_val *new = json_get(record, MSG_ATTRS), *key, *was;
 	yyjson_obj_iter there = yyjson_obj_iter_with(new);
-	yyjson_val *key, *was;
+	bool some = false;
 	size_t i, n;
 
 	yyjson_obj_foreach(old, i, n, key, was)
@@ -82,18 +144,13 @@ missing(struct diff *d, yyjson_val *old, yyjson_val *new, yyjson_val *record,
 
 		if (yyjson_obj_iter_getn(&there, name, len) != NULL)
 			continue;
-		if (!stays(record, name, len)) {
+		if (stays(record, name, len))
+			some = true;
+		else
 			name_changed(d, key);
-			continue;
-		}
-		text->len--; /* the closing brace */
-		if (text->data[text->len - 1] != '{')
-			buf_char(text, ',');
-		json_copy_string(text, name, len);
-		buf_char(text, ':');
-		json_copy(text, was);
-		buf_char(text, '}');
 	}
+	if (some)
+		put_all(d, old, record, text);
 }
 
 size_t
@@ -110,7 +167,7 @@ diff_attrs(struct rules *r, const char *type, const char *old, size_t old_len,
 	was = yyjson_doc_get_root(doc);
 	if (was != NULL) {
 		compare(&d, was, new);
-		missing(&d, was, new, record, text);
+		missing(&d, was, record, text);
 	}
 	if (changed->len > 0)
 		buf_char(changed, ']');
