@@ -77,8 +77,16 @@ struct flow {
 	struct counts counts;
 };
 
+/* For how long it remembers what nobody works on: prune.c. */
+struct keep {
+	int64_t runs; /* of each source */
+	int64_t dead_days; /* dead letters that are settled */
+	int64_t gone_days; /* tombstones */
+};
+
 struct join {
 	struct store *store;
+	struct keep keep;
 	struct rules *rules;
 	const char *rules_dir;
 	struct committer *committer;
@@ -123,6 +131,8 @@ int64_t project_add(
 void change_add(
     struct store *s, int64_t mesh, const char *op, const char *changed);
 void change_prune(struct store *s, int64_t acked);
+/* prune.c: forgets what is old; `acked` is the change that every sink has. */
+void prune(struct join *j, int64_t acked);
 
 /* cert.c: what the complete end of a stream proves. */
 enum certificate {

@@ -63,6 +63,7 @@ keep_memory(void)
 struct settings {
 	const char *db, *rules, *after;
 	struct join_ends ends;
+	struct keep keep;
 };
 
 static void
@@ -81,6 +82,12 @@ parse(int argc, char **argv, struct settings *o)
 		{ "to", 0, OPT_LIST, &o->ends.to, "EP",
 		    "send changes to the sink at EP; may be given again", 0,
 		    0 },
+		{ "keep-runs", 0, OPT_INT, &o->keep.runs, "N",
+		    "runs of a source that are remembered (100)", 1, 1000000 },
+		{ "keep-dead", 0, OPT_INT, &o->keep.dead_days, "DAYS",
+		    "for which settled dead letters are (30)", 0, 36500 },
+		{ "keep-gone", 0, OPT_INT, &o->keep.gone_days, "DAYS",
+		    "for which the ids of what left are (90)", 0, 36500 },
 		{ "key", 0, OPT_TEXT, &o->ends.key, "FILE",
 		    "our key, for tcp:// between hosts", 0, 0 },
 		{ "peers", 0, OPT_TEXT, &o->ends.peers, "DIR",
@@ -97,7 +104,7 @@ parse(int argc, char **argv, struct settings *o)
 		    "[--streams LIST] SOURCE\n"
 		    "idmesh join watermark --db FILE SOURCE [JSON]\n"
 		    "idmesh join runs --db FILE [--json]\n"
-		    "idmesh join dead --db FILE [--json]\n"
+		    "idmesh join dead --db FILE [--json] [--retry] [ID]...\n"
 		    "idmesh join approve --db FILE RUN\n"
 		    "idmesh join dump --db FILE",
 		.about = "Keeps the connector space and the mesh; turns "
@@ -120,7 +127,9 @@ parse(int argc, char **argv, struct settings *o)
 static int
 run(const struct settings *o)
 {
-	struct join j = { .rules_dir = o->rules, .sweeping = true };
+	struct join j = {
+		.rules_dir = o->rules, .keep = o->keep, .sweeping = true
+	};
 	int rc;
 
 	if (join_load_rules(&j) != 0)
@@ -145,7 +154,7 @@ run(const struct settings *o)
 int
 main(int argc, char *argv[])
 {
-	struct settings o = { 0 };
+	struct settings o = { .keep = { 100, 30, 90 } };
 
 	log_open("idmesh-join");
 	open_standard();

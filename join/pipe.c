@@ -186,7 +186,7 @@ catch_up(struct pipe *p, const char *after)
 		log_error("%s", why.text);
 		return EXIT_USAGE;
 	}
-	change_prune(p->j->store, place > 0 ? p->j->store->newest : p->number);
+	prune(p->j, place > 0 ? p->j->store->newest : p->number);
 	rc = emit_schema(p);
 	if (rc == EXIT_DONE && place > 0)
 		rc = emit_rebuild(p);

@@ -295,7 +295,7 @@ take_hello(struct service *v, const struct msg *m, const struct bus_peer *from)
 		if (begin(v, &ask, from) != 0)
 			return;
 		flow_load(v->j, m->source);
-		change_prune(v->j->store, acked_by_all(v));
+		prune(v->j, acked_by_all(v));
 	}
 	c = welcome(v, m, from);
 	if (c->stopped) {
@@ -526,9 +526,8 @@ bind_all(struct service *v, struct bus *bus, const struct join_ends *e,
     struct why *why)
 {
 	static const struct bus_client clients[] = {
-		{ MSG_FETCH,
-		    BUS_KIND(MSG_HELLO) | BUS_KIND(MSG_END) |
-			BUS_KIND(MSG_BEAT) },
+		{ MSG_FETCH, BUS_KIND(MSG_HELLO) | BUS_KIND(MSG_END) |
+				 BUS_KIND(MSG_BEAT) },
 		{ MSG_TRANSFORM, BUS_KIND(MSG_MAPPED) },
 		{ 0 },
 	};

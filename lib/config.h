@@ -71,6 +71,9 @@ struct config_run {
 	char *state; /* join's database */
 	struct config_list sinks; /* "sqlite:/x/mesh.db", at least one */
 	int workers; /* transforms, 1..64 */
+	/* What join remembers: runs of a source, days of settled dead letters,
+	 * days of what left. */
+	int keep_runs, keep_dead, keep_gone;
 };
 
 /* As config_source_read(), of a run file. */

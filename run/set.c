@@ -98,6 +98,9 @@ add_join(struct run *r)
 	socket_option(r, c, "--commit", "join", 0);
 	for (size_t i = 0; i < r->config.sinks.n; i++)
 		socket_option(r, c, "--to", "mesh", i);
+	word_take(c, xasprintf("--keep-runs=%d", r->config.keep_runs));
+	word_take(c, xasprintf("--keep-dead=%d", r->config.keep_dead));
+	word_take(c, xasprintf("--keep-gone=%d", r->config.keep_gone));
 }
 
 static void
