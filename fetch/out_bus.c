@@ -558,26 +558,6 @@ bus_out_free(struct out *o)
 	free(b);
 }
 
-static int
-bind_jobs(struct out_bus *b, struct why *why)
-{
-	static const struct bus_client clients[] = {
-		{ MSG_TRANSFORM,
-		    BUS_KIND(MSG_READY) | BUS_KIND(MSG_BEAT) |
-			BUS_KIND(MSG_BYE) },
-		{ 0 },
-	};
-	const struct opt_list *at = &b->out.fetch->opt.binds;
-
-	b->jobs = bus_bind_for(b->bus, at->items[0], clients, why);
-	if (b->jobs == NULL)
-		return -1;
-	for (size_t i = 1; i < at->n; i++)
-		if (bus_bind_too(b->jobs, at->items[i], why) < 0)
-			return -1;
-	return 0;
-}
-
 struct out *
 out_bus_new(struct fetch *f, struct why *why)
 {
@@ -596,8 +576,9 @@ out_bus_new(struct fetch *f, struct why *why)
 	b->window = window_new(WINDOW_PAGES, WINDOW_BYTES);
 	b->workers = workers_new();
 	b->bus = bus_new();
-	if (bus_keys(b->bus, f->opt.key, f->opt.peers, why) < 0 ||
-	    bind_jobs(b, why) < 0 || connect_join(b, why) < 0) {
+	if (bus_keys(b->bus, f->opt.key, f->opt.peers, why) == 0)
+		b->jobs = workers_bind(b->bus, &f->opt.binds, why);
+	if (b->jobs == NULL || connect_join(b, why) < 0) {
 		bus_out_free(&b->out);
 		return NULL;
 	}

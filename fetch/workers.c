@@ -19,6 +19,26 @@ struct workers {
 	int64_t last_id;
 };
 
+struct bus_socket *
+workers_bind(struct bus *b, const struct opt_list *endpoints, struct why *why)
+{
+	static const struct bus_client clients[] = {
+		{ MSG_TRANSFORM, BUS_KIND(MSG_READY) | BUS_KIND(MSG_BEAT) |
+				     BUS_KIND(MSG_BYE) },
+		{ 0 },
+	};
+	struct bus_socket *s =
+	    bus_bind_for(b, endpoints->items[0], clients, why);
+
+	for (size_t i = 1; s != NULL && i < endpoints->n; i++) {
+		if (bus_bind_too(s, endpoints->items[i], why) < 0) {
+			bus_close(s);
+			return NULL;
+		}
+	}
+	return s;
+}
+
 struct workers *
 workers_new(void)
 {

@@ -13,6 +13,7 @@
 #include <stdint.h>
 
 #include "bus.h"
+#include "opt.h"
 
 #define WORKER_SILENT_MS 5000
 #define WORKER_LOST_MS 2000 /* idle, and what was sent is not there */
@@ -28,6 +29,10 @@ struct worker {
 	int64_t heard_ms, sent_ms;
 	struct worker *next;
 };
+
+/* The socket that they connect to, at every endpoint; NULL with a reason. */
+struct bus_socket *workers_bind(
+    struct bus *b, const struct opt_list *endpoints, struct why *why);
 
 struct workers *workers_new(void);
 void workers_free(struct workers *w);

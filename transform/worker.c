@@ -283,8 +283,8 @@ connect_all(struct service *v, const struct endpoints *e)
 		struct feed *f = &v->feeds[i];
 
 		f->v = v;
-		f->socket = bus_connect_to(
-		    v->bus, e->jobs.items[i], MSG_FETCH, &why);
+		f->socket =
+		    bus_connect_to(v->bus, e->jobs.items[i], MSG_FETCH, &why);
 		if (f->socket == NULL)
 			goto fail;
 		f->item = loop_socket(v->loop, bus_raw(f->socket), on_feed, f);
