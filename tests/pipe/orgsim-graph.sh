@@ -55,7 +55,6 @@ round() {
 	done
 	[ -n "$link" ]
 }
-pages() { wc -l <"$TMP/sizes"; }
 ids() { jq -r .id "$TMP/rows"; }
 # fold FILE: what a client that obeys the rules knows after $TMP/rows: the
 # objects, and the edges of each, as sets; FILE holds what it knew before.
@@ -126,6 +125,8 @@ denied 'a scope without .default' 400 invalid_scope 1002012 \
 denied 'the scope of another cloud' 400 invalid_resource 500011 grant_type=client_credentials \
 	client_id=$APP scope=https://graph.microsoft.us/.default "client_secret=$SECRET"
 IN=nowhere denied 'an unknown tenant' 400 invalid_request 90002 "${good[@]}" "client_secret=$SECRET"
+is 'token: where it is' "$(curl -s "$url/$TENANT/v2.0/.well-known/openid-configuration" |
+	jq -r .token_endpoint)" "$url/$TENANT/oauth2/v2.0/token"
 # An unescaped + is a blank in a form, as people find out.
 code=$(curl -s -o /dev/null -w '%{http_code}' "$url/$TENANT/oauth2/v2.0/token" \
 	-d "grant_type=client_credentials&client_id=$APP&scope=$SCOPE&client_secret=$SECRET")
@@ -133,10 +134,11 @@ is 'token: a secret has to be escaped' "$code" 401
 
 # --- assertions
 b64() { openssl base64 -A | tr '+/' '-_' | tr -d '='; }
-# assertion [JQ [HEAD [SIGOPT...]]]: a JWT, its claims changed by a filter.
+# assertion [JQ [HEAD [PADDING]]]: a JWT, its claims and head changed by filters.
 jti=0
 assertion() {
-	local head claims now
+	local head claims now opts=(-sigopt rsa_pss_saltlen:-1)
+	[ "${3:-pss}" = pss ] || opts=()
 	now=$(date +%s)
 	head=$(jq -nc --arg x "$(openssl x509 -in "$TMP/cert.pem" -outform der |
 		openssl dgst -sha256 -binary | b64)" \
@@ -147,11 +149,11 @@ assertion() {
 		tr -d '\n' | b64)
 	printf '%s.%s.%s' "$head" "$claims" "$(printf '%s.%s' "$head" "$claims" |
 		openssl dgst -sha256 -sign "$TMP/key.pem" -binary \
-			-sigopt rsa_padding_mode:"${3:-pss}" ${4-"-sigopt"} ${4-"rsa_pss_saltlen:-1"} | b64)"
+			-sigopt rsa_padding_mode:"${3:-pss}" ${opts[@]+"${opts[@]}"} | b64)"
 }
 TYPE=client_assertion_type=urn:ietf:params:oauth:client-assertion-type:jwt-bearer
 prove() { token "${good[@]}" "$TYPE" "client_assertion=$1"; }
-# disproved NAME CODE JQ [HEAD [PADDING ...]]
+# disproved NAME CODE JQ [HEAD [PADDING]]
 disproved() {
 	jti=$((jti + 1))
 	prove "$(assertion "${@:3}")"
@@ -169,7 +171,7 @@ disproved 'not yet valid' 700024 '.nbf += 1000'
 disproved 'no jti' 50027 'del(.jti)'
 disproved 'RS256' 5002738 . '.alg = "RS256"'
 disproved 'another certificate' 700027 . '."x5t#S256" = "AAAA"'
-disproved 'PKCS#1 instead of PSS' 700027 . . pkcs1 ''
+disproved 'PKCS#1 instead of PSS' 700027 . . pkcs1
 prove "${jwt%.*}.AAAA"
 is 'assertion: a signature that does not fit' "$code $(j '.error_codes[0]')" '401 700027'
 prove nonsense
@@ -568,8 +570,13 @@ too_old() {
 ok 'delta tokens have their time' wait_for too_old
 is '... and then are not found' "$(j .error.code)" syncStateNotFound
 stop short
-org silent --users 60 --entra 60 --graph-units 1 --entra-quirks silent
+org silent --users 60 --entra 60 --graph-units 1 --entra-quirks silent \
+	--app-cert "$TMP/cert.pem" --jti-again
 login
+jwt=$(assertion)
+prove "$jwt"
+prove "$jwt"
+is 'assertion: again, by option' "$code" 200
 get '/v1.0/users'
 is 'silent: 429 without Retry-After' "$code $(header retry-after)" '429 '
 run "$BUILD/orgsim" --entra-quirks odd

@@ -15,6 +15,8 @@
 
 const struct route graph_routes[] = {
 	{ "POST", "/{id}/oauth2/v2.0/token", NULL, oauth_token, LOGIN },
+	{ "GET", "/{id}/v2.0/.well-known/openid-configuration", NULL,
+	    oauth_discovery, LOGIN },
 	{ "GET", "/v1.0/users/delta", NULL, graph_users_delta, G1 },
 	{ "GET", "/v1.0/groups/delta", NULL, graph_groups_delta, G1 },
 	{ "GET", "/v1.0/users/delta()", NULL, graph_users_delta, G1 },

@@ -309,3 +309,25 @@ oauth_token(struct call *c)
 	free(client_id);
 	free(scope);
 }
+
+/* Where a client library learns the URL of the token endpoint. */
+void
+oauth_discovery(struct call *c)
+{
+	struct buf *b = &c->answer.body;
+	struct buf base = { 0 };
+
+	answer_base(c, &base);
+	answer_ok(c);
+	buf_fmt(b,
+	    "{\"issuer\":\"%s/" TENANT_ID "/v2.0\","
+	    "\"token_endpoint\":\"%s/%s/oauth2/v2.0/token\","
+	    "\"authorization_endpoint\":\"%s/%s/oauth2/v2.0/authorize\","
+	    "\"jwks_uri\":\"%s/%s/discovery/v2.0/keys\","
+	    "\"token_endpoint_auth_methods_supported\":"
+	    "[\"client_secret_post\",\"private_key_jwt\"],"
+	    "\"tenant_region_scope\":null,\"msgraph_host\":\"%s\"}",
+	    base.data, base.data, c->arg, base.data, c->arg, base.data, c->arg,
+	    c->sim->opt.graph_host);
+	buf_free(&base);
+}

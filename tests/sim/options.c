@@ -101,6 +101,7 @@ static const struct option longopts[] = {
 	{ "app", required_argument, NULL, O_APP },
 	{ "app-secret", required_argument, NULL, O_APP_SECRET },
 	{ "app-cert", required_argument, NULL, O_APP_CERT },
+	{ "jti-again", no_argument, NULL, O_JTI_AGAIN },
 	{ "graph-host", required_argument, NULL, O_GRAPH_HOST },
 	{ "graph-units", required_argument, NULL, O_GRAPH_UNITS },
 	{ "graph-window", required_argument, NULL, O_GRAPH_WINDOW },

@@ -24,6 +24,7 @@ const char options_help_entra[] =
     "  --app ID              client id (9d1e7b54-3a2f-4c60-8f77-2b6a51c0e8d3)\n"
     "  --app-secret VALUE    default $ORGSIM_APP_SECRET, sim~secret+/=\n"
     "  --app-cert FILE       PEM; accepts PS256 assertions of its key\n"
+    "  --jti-again           an assertion may come twice, as Entra lets it\n"
     "  --graph-host NAME     of scope and audience (graph.microsoft.com)\n"
     "  --graph-units N       resource units in a window (3500, 5000 or 8000\n"
     "                        by the number of users; --tier unlimited: none)\n"
@@ -33,6 +34,7 @@ const char options_help_entra[] =
     "  --deny PREFIX:Authorization_RequestDenied\n"
     "  POST /" TENANT_ID "/oauth2/v2.0/token\n"
     "       or /" TENANT_NAME "/oauth2/v2.0/token\n"
+    "  GET  /{tenant}/v2.0/.well-known/openid-configuration\n"
     "  GET  /v1.0/users/delta /v1.0/groups/delta /v1.0/users /v1.0/groups\n"
     "       /v1.0/users/{id} /v1.0/users/{id}/manager /v1.0/groups/{id}\n"
     "       /v1.0/groups/{id}/members /v1.0/groups/{id}/transitiveMembers\n"
@@ -47,10 +49,9 @@ const char options_help_entra[] =
     "  POST /_sim/fault   [{\"match\":PREFIX,\"nth\":1,\"count\":1,"
     "\"kind\":\n"
     "       \"500|503|reset|truncate|nonjson|slow|dupcursor|emptynext|\n"
-    "       "
-    "badcursor|429|concurrency|credentials|401|504|gone|resync\","
-    "\"retryAfter\":1,"
-    "\"ms\":1000}]\n"
+    "       badcursor|429|concurrency|credentials|401|504|gone|resync\",\n"
+    "       \"retryAfter\":1,\"ms\":1000}]; the last four are Graph's,\n"
+    "       credentials and concurrency Okta's\n"
     "  POST /_sim/okta/users    {\"id\"|\"match\":{\"employeeNumber\":..}"
     " (neither:\n"
     "       a new one),\"status\":..,\"profile\":{..},\"delete\":true}\n"
@@ -132,6 +133,9 @@ options_entra(struct options *opt, int o, const char *arg)
 		return true;
 	case O_APP_CERT:
 		opt->app_cert = arg;
+		return true;
+	case O_JTI_AGAIN:
+		opt->jti_again = true;
 		return true;
 	case O_GRAPH_HOST:
 		opt->graph_host = arg;

@@ -59,6 +59,7 @@ struct options {
 	struct tenant_size entra;
 	const char *app_id, *app_secret;
 	const char *app_cert; /* PEM file; NULL: no assertion is accepted */
+	bool jti_again; /* an assertion may come twice, as Entra lets it */
 	const char *graph_host; /* which cloud: of scope and audience */
 	int64_t units, units_window_ms; /* 0 units: by size; -1: no limit */
 	int64_t token_life_s, delta_life_s;
@@ -90,6 +91,7 @@ enum {
 	O_APP,
 	O_APP_SECRET,
 	O_APP_CERT,
+	O_JTI_AGAIN,
 	O_GRAPH_HOST,
 	O_GRAPH_UNITS,
 	O_GRAPH_WINDOW,
