@@ -37,10 +37,7 @@ UNIT := $(patsubst tests/unit/%.c,$(BUILD)/unit/%,$(wildcard tests/unit/test_*.c
 TOOLS := $(patsubst tests/tools/%.c,$(BUILD)/tools/%,$(wildcard tests/tools/*.c))
 SHIM := $(BUILD)/steps.so
 FUZZ := $(patsubst tests/fuzz/%.c,$(BUILD)/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
-# fetch/fetch.1 is installed as idmesh-fetch.1, lib/config.5 as it is.
-MAN := $(wildcard */*.1 */*.5 */*.7)
-man_path = $(PREFIX)/share/man/man$(subst .,,$(suffix $1))/$(if \
-	$(filter %.1,$1),idmesh-)$(notdir $1)
+PLACES = PROGRAMS='$(PROGRAMS)' PREFIX='$(PREFIX)' DESTDIR='$(DESTDIR)'
 
 .PHONY: all deps test quick check bench crash demo asan fuzz fuzzers \
 	install uninstall dist clean help programs tests
@@ -119,14 +116,9 @@ demo:
 	@BUILD=$(BUILD) scripts/demo
 
 install: programs
-	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/idmesh/rules
-	install -m 755 $(PROGRAMS) $(DESTDIR)$(PREFIX)/bin
-	install -m 644 rules/*.lua $(DESTDIR)$(PREFIX)/share/idmesh/rules
-	$(foreach m,$(MAN),install -D -m 644 $m $(DESTDIR)$(call man_path,$m);)
+	@$(PLACES) scripts/install install
 uninstall:
-	rm -f $(PROGRAMS:$(BUILD)/%=$(DESTDIR)$(PREFIX)/bin/%)
-	rm -rf $(DESTDIR)$(PREFIX)/share/idmesh
-	$(foreach m,$(MAN),rm -f $(DESTDIR)$(call man_path,$m);)
+	@$(PLACES) scripts/install uninstall
 dist:
 	@mkdir -p $(BUILD)
 	git archive --prefix=idmesh-$(VERSION)/ -o $(BUILD)/idmesh-$(VERSION).tar.gz HEAD

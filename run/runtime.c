@@ -25,21 +25,30 @@
 #define LOCK "run.lock"
 /* A socket's path has 107 bytes, and its name needs some of them. */
 #define BASE_MAX 70
+#define TRIES 3
 
-static const char *
+/* The caller frees it. */
+static char *
 base_folder(void)
 {
 	static const char *const names[] = { "RUNTIME_DIRECTORY",
 		"XDG_RUNTIME_DIR" };
 
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
-		const char *base = getenv(names[i]);
+		const char *value = getenv(names[i]);
+		size_t len;
+		char *base;
 
-		if (base != NULL && base[0] == '/' &&
-		    strlen(base) <= BASE_MAX && access(base, W_OK) == 0)
+		/* systemd names several with colons between them. */
+		len = value != NULL ? strcspn(value, ":") : 0;
+		if (len == 0 || len > BASE_MAX || value[0] != '/')
+			continue;
+		base = xstrndup(value, len);
+		if (access(base, W_OK) == 0)
 			return base;
+		free(base);
 	}
-	return "/tmp";
+	return xstrdup("/tmp");
 }
 
 /* Everything in it is a socket or a file of a run. */
@@ -125,22 +134,24 @@ hold(const char *folder)
 int
 runtime_make(struct run *r)
 {
-	const char *base = base_folder();
+	char *base = base_folder();
 
 	remove_all_stale(base);
-	for (int i = 0; i < 3; i++) {
+	for (int i = 0; i < TRIES && r->runtime_fd < 0; i++) {
+		free(r->runtime);
 		r->runtime = xasprintf("%s/" FORM, base);
 		if (mkdtemp(r->runtime) != NULL)
 			r->runtime_fd = hold(r->runtime);
-		if (r->runtime_fd >= 0)
-			return 0;
+	}
+	if (r->runtime_fd < 0) {
+		log_error("cannot make a folder for sockets below %s: %s", base,
+		    strerror(errno));
+		r->code = EXIT_TEMPORARY;
 		free(r->runtime);
 		r->runtime = NULL;
 	}
-	log_error("cannot make a folder for sockets below %s: %s", base,
-	    strerror(errno));
-	r->code = EXIT_TEMPORARY;
-	return -1;
+	free(base);
+	return r->runtime_fd < 0 ? -1 : 0;
 }
 
 void

@@ -1,0 +1,59 @@
+#!/usr/bin/env bash
+# units.sh - the units of systemd, as `make install` leaves them: right by
+# systemd's own judgement, closed, and taken away again.
+. tests/setup.sh
+
+root=$TMP/root
+install_tree() {
+	env -u MAKEFLAGS -u MAKELEVEL make -s BUILD="$BUILD" PREFIX="$root" "$1"
+}
+ok 'make install' install_tree install
+units=$root/lib/systemd/system
+is 'they are there' "$(ls "$units")" "$(ls "$ROOT/scripts/units" | grep -v conf)"
+is 'so is their user' "$(grep -c '^u idmesh ' "$root/lib/sysusers.d/idmesh.conf")" 1
+is 'so are the man pages' "$(find "$root/share/man" -name 'idmesh-*' | wc -l)" \
+	"$(ls "$ROOT"/*/*.1 | wc -l)"
+unlike 'the prefix is filled in' "$(cat "$units"/*)" '@PREFIX@'
+
+for unit in idmesh@contoso.service idmesh-round@contoso.service \
+	idmesh-round@contoso.timer idmesh-transform@contoso.service; do
+	run systemd-analyze verify --man=no "$units/$unit"
+	is "systemd has nothing to say about $unit" "$status:$out$err" 0:
+done
+for unit in "$units"/*.service; do
+	# In tenths; 100 is wide open, 50 what most services have.
+	ok "${unit##*/} is closed" systemd-analyze security --offline=true \
+		--threshold=15 "$unit"
+done
+# Does a mistake show at all?
+sed 's/^ProtectHome=/ProtectHorse=/' "$units/idmesh@.service" \
+	>"$TMP/wrong@.service"
+run systemd-analyze verify --man=no "$TMP/wrong@x.service"
+like 'a wrong unit would be noticed' "$err" ProtectHorse
+
+# What the units promise on the command line exists.
+for unit in "$units"/*.service; do
+	read -r program verb options <<<"$(sed -n 's/^ExecStart=//p' "$unit")"
+	is "${unit##*/} starts what was installed" "$program" "$root/bin/idmesh"
+	help=$("$program" "$verb" --help)
+	for option in $(grep -oE -- '--[a-z-]+' <<<"$options"); do
+		like "with an option that there is: $option" "$help" "$option"
+	done
+done
+
+# A credential is found by the name that the unit gives it.
+name=$(sed -n 's/^LoadCredentialEncrypted=\(okta.*\)/\1/p' \
+	"$units/idmesh@.service" | sed s/%i/contoso/)
+mkdir "$TMP/credentials"
+printf %s "$TOKEN" >"$TMP/credentials/$name"
+chmod 400 "$TMP/credentials/$name"
+chmod 500 "$TMP/credentials"
+run env -u IDMESH_SECRET_OKTA_CONTOSO_APITOKEN \
+	CREDENTIALS_DIRECTORY="$TMP/credentials" \
+	"$IDMESH" secret which secret://okta/contoso/apitoken
+like 'fetch finds it' "$out" "$TMP/credentials/$name"
+
+ok 'make uninstall' install_tree uninstall
+is 'nothing is left' "$(find "$root" -type f)" ''
+
+done_testing
