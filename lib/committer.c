@@ -16,6 +16,7 @@
 /* One buffered message of a stream, in seq order. */
 struct slot {
 	struct msg msg; /* owned */
+	int64_t came_ms;
 	struct slot *next;
 };
 
@@ -25,7 +26,7 @@ struct committer_stream {
 	int64_t committed; /* durable */
 	int64_t stepped; /* in the open transaction */
 	struct slot *slots; /* owned */
-	int64_t hole_ms; /* since when messages wait behind a hole, 0 none */
+	int64_t asked, asked_ms; /* for which missing number, and when */
 	struct committer_stream *next;
 };
 
@@ -101,7 +102,7 @@ committer_set(struct committer *c, const char *source, const char *stream,
 	s->run = run;
 	s->epoch = epoch;
 	s->committed = s->stepped = seq;
-	s->hole_ms = 0;
+	s->asked = 0;
 	return s;
 }
 
@@ -156,11 +157,10 @@ committer_offer(struct committer *c, struct msg *m, int64_t now_ms)
 		return COMMITTER_DUPLICATE;
 	slot = xmalloc(sizeof(*slot));
 	slot->msg = *m;
+	slot->came_ms = now_ms;
 	slot->next = *at;
 	*at = slot;
 	*m = (struct msg){ 0 };
-	if (s->hole_ms == 0 && msg_first(&s->slots->msg) > s->stepped + 1)
-		s->hole_ms = now_ms;
 	return COMMITTER_TAKEN;
 }
 
@@ -198,7 +198,6 @@ committer_step(struct committer_stream *s)
 
 	if (slot != NULL)
 		s->stepped = slot->msg.seq;
-	s->hole_ms = 0;
 }
 
 void
@@ -223,17 +222,34 @@ committer_done(struct committer *c)
 	}
 }
 
+/* Since when messages wait behind the hole; INT64_MAX when none does. */
+static int64_t
+waiting_since(const struct committer_stream *s)
+{
+	int64_t since = INT64_MAX;
+
+	if (next_slot(s) != NULL)
+		return since;
+	for (const struct slot *slot = s->slots; slot != NULL;
+	     slot = slot->next)
+		if (slot->msg.seq > s->stepped && slot->came_ms < since)
+			since = slot->came_ms;
+	return since;
+}
+
 struct committer_stream *
 committer_gap(struct committer *c, int64_t now_ms)
 {
 	for (struct committer_stream *s = c->streams; s != NULL; s = s->next) {
-		if (s->slots == NULL || next_slot(s) != NULL)
+		int64_t since = waiting_since(s);
+
+		/* Asked for once, it has its time to come. */
+		if (s->asked == s->stepped + 1 && s->asked_ms > since)
+			since = s->asked_ms;
+		if (since > now_ms - COMMITTER_GAP_MS)
 			continue;
-		if (s->hole_ms == 0)
-			s->hole_ms = now_ms;
-		if (now_ms - s->hole_ms < COMMITTER_GAP_MS)
-			continue;
-		s->hole_ms = now_ms; /* ask again only after another wait */
+		s->asked = s->stepped + 1;
+		s->asked_ms = now_ms;
 		return s;
 	}
 	return NULL;

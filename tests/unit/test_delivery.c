@@ -213,6 +213,25 @@ committer_reports_a_hole_only_after_a_while(void **state)
 }
 
 static void
+committer_reports_the_next_hole_without_another_wait(void **state)
+{
+	struct committer *c = committer_new(32);
+	struct committer_stream *s;
+
+	(void)state;
+	s = committer_set(c, SRC, "User", 1, 1, 0);
+	offer_range(c, 1, 0, 2, 1000);
+	offer_range(c, 1, 0, 4, 1000);
+	assert_non_null(committer_gap(c, 1000 + COMMITTER_GAP_MS));
+	offer_range(c, 1, 0, 1, 1001 + COMMITTER_GAP_MS);
+	committer_step(s);
+	committer_step(s);
+	assert_non_null(committer_gap(c, 1001 + COMMITTER_GAP_MS));
+	assert_null(committer_gap(c, 1002 + COMMITTER_GAP_MS));
+	committer_free(c);
+}
+
+static void
 committer_takes_ranges_that_overlap_what_it_has(void **state)
 {
 	struct committer *c = committer_new(1000);
@@ -242,6 +261,8 @@ main(void)
 		    committer_fences_other_epochs_and_bounds_the_buffer),
 		cmocka_unit_test(committer_goes_back_when_a_transaction_fails),
 		cmocka_unit_test(committer_reports_a_hole_only_after_a_while),
+		cmocka_unit_test(
+		    committer_reports_the_next_hole_without_another_wait),
 		cmocka_unit_test(
 		    committer_takes_ranges_that_overlap_what_it_has),
 	};
