@@ -51,11 +51,12 @@ finished() {
 }
 said() { grep -Eq -- "$2" "$TMP/$1.log"; }
 requests() { [ "$(grep -c . "$TMP/req")" -ge "$1" ]; }
-# committed N: so many messages of the newest run are in join's database.
-committed() {
-	[ "$(sqlite3 "$db" "SELECT sum(seq) FROM checkpoint
-		WHERE run = (SELECT max(run) FROM checkpoint)")" -ge "$1" ]
+# Messages of the newest run that are in join's database.
+committed_now() {
+	sqlite3 "$db" "SELECT sum(seq) FROM checkpoint
+		WHERE run = (SELECT max(run) FROM checkpoint)"
 }
+committed() { [ "$(committed_now)" -ge "$1" ]; }
 calls() { curl -s "$url/_sim/stats" | jq "${1:-.requests}"; }
 mutate() { curl -s -X POST "$url/_sim/mutate" -d "$1" >/dev/null; }
 
@@ -80,10 +81,22 @@ ndjson_state() {
 		else del(.[$at][$c.type + $c.id]) end) | .now[]' "$1" |
 		LC_ALL=C sort
 }
-# The undisturbed import of the org as it is now, into $TMP/calm.
+# The undisturbed import of the org as it is now, into $TMP/calm; what it
+# asked for is in $TMP/calm.req.
 calm() {
-	rm -f "$TMP"/calm.db*
-	"$IDMESH" fetch "$TMP/okta.json" -q 2>/dev/null |
+	rm -f "$TMP"/calm.db* "$TMP/calm.req"
+	"$IDMESH" fetch "$TMP/okta.json" --request-log "$TMP/calm.req" \
+		2>/dev/null |
+		"$IDMESH" transform 2>/dev/null |
+		"$IDMESH" join --db "$TMP/calm.db" >/dev/null 2>&1
+	store_state "$TMP/calm.db" >"$TMP/calm"
+}
+# The same once more, as a full pass behind another one.
+calm_again() {
+	rm -f "$TMP/calm.req"
+	"$IDMESH" fetch "$TMP/okta.json" --request-log "$TMP/calm.req" \
+		--resume <("$IDMESH" join begin --db "$TMP/calm.db" \
+			okta:contoso --mode full) 2>/dev/null |
 		"$IDMESH" transform 2>/dev/null |
 		"$IDMESH" join --db "$TMP/calm.db" >/dev/null 2>&1
 	store_state "$TMP/calm.db" >"$TMP/calm"
@@ -93,6 +106,11 @@ same() {
 	store_state "$db" >"$TMP/dump"
 	ok "$1: the mesh is that of an undisturbed import" \
 		cmp "$TMP/calm" "$TMP/dump"
+}
+# same_calls NAME: fetch asked for as much as the undisturbed one.
+same_calls() {
+	is "$1: nothing was asked for twice" "$(grep -c . "$TMP/req")" \
+		"$(grep -c . "$TMP/calm.req")"
 }
 # caught_up TARGET: it has every change that join has.
 caught_up() {
