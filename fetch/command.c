@@ -126,9 +126,9 @@ use(void)
 			    "idmesh fetch report [LOGFILE...]",
 		.about =
 		    "Reads the users, groups and memberships of an Okta org "
-		    "within its rate\nlimits and writes pages for 'idmesh "
-		    "transform'.  'fetch test' makes one\ncheap call and says "
-		    "whether everything is right.",
+		    "or an Entra tenant\nwithin its rate limits and writes "
+		    "pages for 'idmesh transform'.\n'fetch test' makes a cheap "
+		    "call or two and says whether everything is right.",
 		.options = table,
 		.see = "Exit codes: 0 done, 1 an entity was skipped, 100 wrong "
 		       "use or configuration,\n111 temporary failure.  See "
@@ -352,9 +352,20 @@ open_schedule(struct fetch *f, struct schedule *s)
 
 	if (schedule_open(s, &timing, &why) < 0)
 		wrong(why.text);
-	if (timing.max_calls > 0 || timing.finish_by != NULL)
-		s->before = forecast_before;
 	f->schedule = s;
+}
+
+/* What is to be known before the first page.  Graph tells nothing before. */
+static void
+look_ahead(struct fetch *f)
+{
+	bool graph = f->sources[0].kind != NULL;
+
+	if (graph && timing.finish_by != NULL)
+		wrong("--finish-by needs a forecast, and there is none for an "
+		      "Entra tenant");
+	if (!graph && (timing.max_calls > 0 || timing.finish_by != NULL))
+		f->schedule->before = forecast_before;
 }
 
 int
@@ -371,6 +382,7 @@ command_fetch(int argc, char *argv[])
 	f.opt = options;
 	open_schedule(&f, &schedule);
 	fetch_open(&f, argc - 1, argv + 1);
+	look_ahead(&f);
 	open_log(&f);
 	open_positions(&f);
 	fetch_connect(&f);

@@ -1,9 +1,10 @@
 /*
  * fetch_test.c - `idmesh fetch test`: does this source work, and whose is it?
  *
- * Called by main.c.  One cheap call, users/me, which answers who the token
- * is; where that is refused, one user of the list.  Says what is wrong and
- * what to do about it.
+ * Called by main.c.  Okta: one cheap call, users/me, which answers who the
+ * token is; where that is refused, one user of the list.  Entra: a token, then
+ * for each kind of thing a delta link without data, which needs the rights of
+ * an import.  Says what is wrong and what to do about it.
  */
 
 #include <stdio.h>
@@ -23,6 +24,8 @@
 struct test {
 	struct fetch fetch;
 	enum exit_code code;
+	size_t at; /* of the streams of an Entra source */
+	bool denied; /* one of them may not be read */
 };
 
 static const struct opt_use *
@@ -130,6 +133,50 @@ on_me(void *arg, const struct call_result *r)
 	finish(t, EXIT_DONE);
 }
 
+static void on_link(void *arg, const struct call_result *r);
+
+/* Asks for the next kind of thing; at the end says what came out. */
+static void
+ask_link(struct test *t)
+{
+	const struct source *s = &t->fetch.sources[0];
+	char path[128];
+
+	while (t->at < s->n_streams && !s->streams[t->at].wanted)
+		t->at++;
+	if (t->at < s->n_streams) {
+		snprintf(path, sizeof(path), "%s?$deltatoken=latest&$select=%s",
+		    s->streams[t->at].entity->list,
+		    s->streams[t->at].entity->select);
+		ask(t, path, s->streams[t->at].entity->list, on_link);
+		return;
+	}
+	if (!t->denied)
+		printf("%s: the application %s works at %s and may read what "
+		       "is to be imported\n",
+		    s->name, s->config.client_id, s->config.base_url);
+	finish(t, t->denied ? EXIT_USAGE : EXIT_DONE);
+}
+
+static void
+on_link(void *arg, const struct call_result *r)
+{
+	struct test *t = arg;
+	const struct source *s = &t->fetch.sources[0];
+	const struct entity *e = s->streams[t->at].entity;
+
+	if (r->verdict == VERDICT_DENIED) {
+		log_error("%s: %s needs the application permission %s: %s",
+		    s->name, e->name, e->permission, r->why.text);
+		t->denied = true;
+	} else if (r->verdict != VERDICT_OK) {
+		fail(t, r);
+		return;
+	}
+	t->at++;
+	ask_link(t);
+}
+
 int
 command_test(int argc, char *argv[])
 {
@@ -152,12 +199,18 @@ command_test(int argc, char *argv[])
 	f->budget = budget_new(&limits);
 	f->http = http_new(f->loop, 1);
 	f->calls = calls_new(f);
-	ask(&t, "/api/v1/users/me", "/api/v1/users/me", on_me);
-	loop_run(f->loop);
+	if (f->sources[0].kind != NULL)
+		ask_link(&t);
+	else
+		ask(&t, "/api/v1/users/me", "/api/v1/users/me", on_me);
+	if (!f->failed && !loop_stopped(f->loop))
+		loop_run(f->loop);
+	if (f->failed)
+		t.code = f->code;
 	calls_free(f->calls);
+	source_close(&f->sources[0]);
 	http_free(f->http);
 	budget_free(f->budget);
-	source_close(&f->sources[0]);
 	source_forget(f);
 	free(f->sources);
 	loop_free(f->loop);

@@ -172,6 +172,15 @@ command_forecast(int argc, char *argv[])
 	read_since(from);
 	f.opt = options;
 	fetch_open(&f, argc - 1, argv + 1);
+	for (size_t i = 0; i < f.n_sources; i++)
+		if (f.sources[i].kind != NULL)
+			die(EXIT_USAGE,
+			    "%s: there is no forecast for an Entra tenant: "
+			    "Graph chooses its pages (about 200 objects each) "
+			    "and tells no counts before; --max-calls of "
+			    "'idmesh "
+			    "fetch' bounds a run",
+			    f.sources[i].name);
 	open_positions(&f);
 	fetch_connect(&f);
 	forecast = forecast_new(&f, on_forecast);
