@@ -115,6 +115,7 @@ sink_commit(struct sink *s, struct why *why)
 	s->batch = false;
 	s->unsettled = true;
 	s->durable = s->at;
+	s->committed = s->counts;
 	return EXIT_DONE;
 }
 
@@ -171,9 +172,9 @@ apply_changes(struct sink *s, const struct msg *m, const struct position *to,
 		code = s->target->change(s->h, &c, &hit, why);
 		if (code != EXIT_DONE)
 			return code;
-		s->puts += c.put;
-		s->deletes += !c.put && hit;
-		s->unknown += !c.put && !hit;
+		s->counts.puts += c.put;
+		s->counts.deletes += !c.put && hit;
+		s->counts.unknown += !c.put && !hit;
 	}
 	return EXIT_DONE;
 }
@@ -320,7 +321,7 @@ take_end(struct sink *s, const struct msg *m, struct why *why)
 	code = s->target->sweep(s->h, &to, &gone, why);
 	if (code != EXIT_DONE)
 		return code;
-	s->deletes += gone;
+	s->counts.deletes += gone;
 	s->started = true;
 	s->at = to;
 	if (to.number > s->last)
@@ -371,12 +372,14 @@ sink_take(struct sink *s, const struct msg *m, int64_t now_ms, struct why *why)
 void
 sink_report(const struct sink *s)
 {
+	/* What a failure took back was never done. */
+	const struct sink_counts *c = &s->committed;
 	struct buf at = { 0 };
 
 	position_write(&at, &s->durable);
 	log_info("%s: %lld put, %lld deleted, %lld deletes of unknown "
 		 "objects, %lld messages seen before; now at %s",
-	    s->name, (long long)s->puts, (long long)s->deletes,
-	    (long long)s->unknown, (long long)s->repeated, at.data);
+	    s->name, (long long)c->puts, (long long)c->deletes,
+	    (long long)c->unknown, (long long)s->repeated, at.data);
 	buf_free(&at);
 }

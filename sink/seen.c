@@ -1,9 +1,10 @@
 /*
- * seen.c - which ids a table of a first import has for certain not.
+ * seen.c - which ids the tables of a first import have for certain not.
  *
- * target_sqlite.c asks it while the index over the ids is not made yet.  A
- * set of 64-bit hashes: "new" is certain, "seen" may be another id with the
- * same hash.  Owns its slots; full at a bound, so memory is bounded too.
+ * target_sqlite.c asks it while the indexes over the ids are not made yet.
+ * A Bloom filter of one size for all tables: "new" is certain, "seen" may be
+ * another id.  It does not grow with the org; when it has taken as many ids as
+ * it can tell apart, it says "perhaps" to all that follow.
  */
 
 #include "sqlite.h"
@@ -15,14 +16,19 @@
 
 #include "mem.h"
 
-#ifndef SEEN_SLOTS
-#define SEEN_SLOTS ((size_t)1 << 12)
-#define SEEN_SLOTS_MAX ((size_t)1 << 21) /* 16 MiB: 1.5 million ids */
+/*
+ * 16 MiB and twelve bits an id: of the four millionth one in a million is
+ * mistaken for another, and then an index is made too early, no more.
+ */
+#ifndef SEEN_BITS
+#define SEEN_BITS ((uint64_t)1 << 27)
+#define SEEN_MAX 4000000
 #endif
+#define SEEN_PROBES 12
 
 struct seen {
-	uint64_t *slots; /* owned; 0 is free */
-	size_t n, mask;
+	uint64_t *words; /* owned */
+	size_t n; /* ids that were added */
 };
 
 struct seen *
@@ -30,8 +36,7 @@ seen_new(void)
 {
 	struct seen *s = xcalloc(1, sizeof(*s));
 
-	s->mask = SEEN_SLOTS - 1;
-	s->slots = xcalloc(SEEN_SLOTS, sizeof(*s->slots));
+	s->words = xcalloc(SEEN_BITS / 64, sizeof(*s->words));
 	return s;
 }
 
@@ -40,63 +45,40 @@ seen_free(struct seen *s)
 {
 	if (s == NULL)
 		return;
-	free(s->slots);
+	free(s->words);
 	free(s);
 }
 
-static uint64_t
-hash(const char *id)
+/* Are all bits of the id set?  Sets them when `add` says so. */
+static int
+probe(struct seen *s, uint64_t table, const char *id, int add)
 {
-	uint64_t h = XXH3_64bits(id, strlen(id));
+	XXH128_hash_t h = XXH3_128bits_withSeed(id, strlen(id), table);
+	uint64_t at = h.low64, step = h.high64 | 1;
+	int all = 1;
 
-	return h != 0 ? h : 1;
-}
+	for (int i = 0; i < SEEN_PROBES; i++, at += step) {
+		uint64_t bit = at & (SEEN_BITS - 1);
+		uint64_t *word = &s->words[bit / 64];
 
-/* The slot that holds h, or the free one where it belongs. */
-static uint64_t *
-slot_of(uint64_t *slots, size_t mask, uint64_t h)
-{
-	size_t i = h & mask;
-
-	while (slots[i] != 0 && slots[i] != h)
-		i = (i + 1) & mask;
-	return &slots[i];
-}
-
-static void
-grow(struct seen *s)
-{
-	size_t mask = s->mask * 2 + 1;
-	uint64_t *slots = xcalloc(mask + 1, sizeof(*slots));
-
-	for (size_t i = 0; i <= s->mask; i++)
-		if (s->slots[i] != 0)
-			*slot_of(slots, mask, s->slots[i]) = s->slots[i];
-	free(s->slots);
-	s->slots = slots;
-	s->mask = mask;
-}
-
-int
-seen_has(const struct seen *s, const char *id)
-{
-	return *slot_of(s->slots, s->mask, hash(id)) != 0;
-}
-
-int
-seen_add(struct seen *s, const char *id)
-{
-	uint64_t h = hash(id), *slot;
-
-	if (s->n >= (s->mask + 1) / 4 * 3) {
-		if (s->mask + 1 >= SEEN_SLOTS_MAX)
-			return 0;
-		grow(s);
+		all &= (int)(*word >> (bit % 64)) & 1;
+		if (add)
+			*word |= (uint64_t)1 << (bit % 64);
 	}
-	slot = slot_of(s->slots, s->mask, h);
-	if (*slot != 0)
+	return all;
+}
+
+int
+seen_has(struct seen *s, uint64_t table, const char *id)
+{
+	return s->n >= SEEN_MAX || probe(s, table, id, 0);
+}
+
+int
+seen_add(struct seen *s, uint64_t table, const char *id)
+{
+	if (s->n >= SEEN_MAX || probe(s, table, id, 1))
 		return 0;
-	*slot = h;
 	s->n++;
 	return 1;
 }

@@ -94,6 +94,11 @@ struct target {
 
 extern const struct target target_sqlite, target_ndjson;
 
+/* Changes: puts, deletes that found something and that did not. */
+struct sink_counts {
+	int64_t puts, deletes, unknown;
+};
+
 /* Messages on their way into one target. */
 struct sink {
 	const struct target *target;
@@ -110,7 +115,8 @@ struct sink {
 	size_t messages, bytes; /* in the batch */
 	size_t messages_max, bytes_max; /* of a batch; the caller's choice */
 	int64_t since_ms; /* when the batch began */
-	int64_t puts, deletes, unknown, repeated;
+	struct sink_counts counts, committed; /* with and without the batch */
+	int64_t repeated;
 };
 
 /* Fills why with a line for people; returns code. */

@@ -8,6 +8,8 @@
  * seen.c stands in for the index over the ids during a first import.
  */
 
+#include <stdint.h>
+
 #include "log.h"
 #include "why.h"
 
@@ -25,12 +27,12 @@ enum exit_code schema_apply(sqlite3 *db, yyjson_val *types, struct why *why);
 /* Indexes on the usual columns that there are; -1: sqlite3_errmsg. */
 int schema_settle(sqlite3 *db);
 
-struct seen; /* ids that were put */
+struct seen; /* ids that were put, by the number of their table */
 struct seen *seen_new(void);
 void seen_free(struct seen *s);
 /* 0 is certain; 1 may be another id. */
-int seen_has(const struct seen *s, const char *id);
+int seen_has(struct seen *s, uint64_t table, const char *id);
 /* 1 when the id is new for certain; 0 when it may be there, or all is full. */
-int seen_add(struct seen *s, const char *id);
+int seen_add(struct seen *s, uint64_t table, const char *id);
 
 #endif

@@ -55,7 +55,8 @@ static const char create[] =
  */
 struct table {
 	char *type; /* owned */
-	struct seen *seen; /* owned; NULL once there is an index */
+	uint64_t number; /* in `seen` */
+	int indexed; /* there is the index over its ids */
 	sqlite3_stmt *put, *remove; /* owned; remove only with an index */
 	struct table *next;
 };
@@ -67,6 +68,8 @@ struct database {
 	int lock_fd; /* open on the database itself, or -1 */
 	sqlite3_stmt *cursor; /* owned */
 	struct table *tables; /* owned, the last one used in front */
+	struct seen *seen; /* owned; ids of the tables without an index */
+	uint64_t numbers; /* given to tables */
 	int64_t generation; /* of a rebuild: the mark of its objects */
 };
 
@@ -231,12 +234,12 @@ sqlite_close(void *h)
 		struct table *t = d->tables;
 
 		d->tables = t->next;
-		seen_free(t->seen);
 		sqlite3_finalize(t->put);
 		sqlite3_finalize(t->remove);
 		free(t->type);
 		free(t);
 	}
+	seen_free(d->seen);
 	sqlite3_finalize(d->cursor);
 	sqlite3_close(d->db);
 	/* Only now: closing it earlier would drop SQLite's own locks. */
@@ -363,9 +366,7 @@ prepare_for(struct database *d, const char *format, const char *type)
 static int
 use_index(struct database *d, struct table *t)
 {
-	/* First the set, for sorting wants memory too. */
-	seen_free(t->seen);
-	t->seen = NULL;
+	t->indexed = 1;
 	if (schema_id_index(d->db, t->type) < 0)
 		return -1;
 	sqlite3_finalize(t->put);
@@ -406,7 +407,9 @@ new_table(struct database *d, const char *type)
 	d->tables = t;
 	if (!empty)
 		return use_index(d, t) == 0 ? t : NULL;
-	t->seen = seen_new();
+	t->number = ++d->numbers;
+	if (d->seen == NULL)
+		d->seen = seen_new();
 	t->put = prepare_for(d,
 	    "INSERT INTO \"mesh_%w\"(meshId, object, contributors, mark) "
 	    "VALUES(?1, ?2, ?3, ?4)",
@@ -474,9 +477,9 @@ sqlite_change(void *h, const struct change *c, int *hit, struct why *why)
 	if (t == NULL)
 		return failed(d, "make a table", why);
 	*hit = c->put;
-	if (!c->put && t->seen != NULL && !seen_has(t->seen, c->id))
+	if (!c->put && !t->indexed && !seen_has(d->seen, t->number, c->id))
 		return EXIT_DONE;
-	if (t->seen != NULL && (!c->put || !seen_add(t->seen, c->id)) &&
+	if (!t->indexed && (!c->put || !seen_add(d->seen, t->number, c->id)) &&
 	    use_index(d, t) < 0)
 		return failed(d, "make an index", why);
 	if (c->put)
@@ -566,10 +569,15 @@ static enum exit_code
 sqlite_settle(void *h, struct why *why)
 {
 	struct database *d = h;
-	int rc = run(d, sorting) < 0 ? -1 : run(d, "BEGIN IMMEDIATE");
+	int rc;
+
+	/* First the ids, for sorting wants memory too. */
+	seen_free(d->seen);
+	d->seen = NULL;
+	rc = run(d, sorting) < 0 ? -1 : run(d, "BEGIN IMMEDIATE");
 
 	for (struct table *t = d->tables; rc == 0 && t != NULL; t = t->next)
-		if (t->seen != NULL)
+		if (!t->indexed)
 			rc = use_index(d, t);
 	if (rc < 0 || schema_settle(d->db) < 0 || run(d, "COMMIT") < 0 ||
 	    run(d, writing) < 0)

@@ -210,9 +210,14 @@ the_cursor_moves_with_the_last_change_of_a_message(void **state)
 		&why),
 	    EXIT_DONE);
 	assert_string_equal(calls.data, "(+a@st:4-nobody@st:7");
-	assert_int_equal(s.puts, 1);
-	assert_int_equal(s.deletes, 0);
-	assert_int_equal(s.unknown, 1);
+	assert_int_equal(s.counts.puts, 1);
+	assert_int_equal(s.counts.deletes, 0);
+	assert_int_equal(s.counts.unknown, 1);
+	/* What is told at the end is what was committed. */
+	assert_int_equal(s.committed.puts, 0);
+	assert_int_equal(sink_commit(&s, &why), EXIT_DONE);
+	assert_int_equal(s.committed.puts, 1);
+	assert_int_equal(s.committed.unknown, 1);
 }
 
 static void
@@ -303,7 +308,7 @@ a_rebuild_counts_only_with_its_end(void **state)
 	    EXIT_DONE);
 	assert_string_equal(calls.data, "(R+p1@st:10+p2@st:10R+p1@st:10W");
 	assert_int_equal(s.at.number, 50);
-	assert_int_equal(s.deletes, 3);
+	assert_int_equal(s.counts.deletes, 3);
 	assert_int_equal(take_put(&s, 0, 51, 51, &why), EXIT_DONE);
 	assert_int_equal(s.at.number, 51);
 }
