@@ -99,3 +99,15 @@ same_everywhere() {
 	diff "$2" <(sqlite_state "$1/mesh.db") &&
 		diff "$2" <(ndjson_state "$1/mesh.ndjson")
 }
+
+# What a set of services around join needs; the caller starts them.
+jobs=ipc://$TMP/run/jobs
+commit=ipc://$TMP/run/join
+calm_import() {
+	rm -f "$TMP"/calm.db*
+	"$IDMESH" fetch "$TMP/okta.json" 2>>"$TMP/calm.log" |
+		"$IDMESH" transform 2>>"$TMP/calm.log" |
+		"$JOIN" --db "$TMP/calm.db" >/dev/null 2>>"$TMP/calm.log"
+	dump_state "$TMP/calm.db" >"$TMP/calm"
+}
+ended() { ! kill -0 "$(cat "$TMP/$1.pid")" 2>/dev/null; }

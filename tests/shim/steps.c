@@ -5,12 +5,12 @@
  * of crash/ and fault/; nothing else links it.  A step is a call of one of
  * the kinds of STEPS_OF on a file whose path matches STEPS_ON.  At the step
  * STEPS_AT it does what STEPS_DO says.  Tests read from STEPS_LOG what
- * happened: "fired N KIND PATH", and "counted N" when the program ended.
+ * happened: "fired N KIND PATH by PID", "counted N" when the program ended.
  *
  *   STEPS_ON    shell patterns with a colon between them
  *   STEPS_OF    open write sync truncate rename unlink (all when not set),
  *               read; alloc, memory asked for by SQLite; send, a page of
- *               records on a socket.  The last two have no path.
+ *               records on a socket, whose path is the name of its stream
  *   STEPS_AT    which step, 0 for none
  *   STEPS_DO    kill, kill-half (a write loses its end), kill-after, stop
  *               (SIGSTOP), short (a write takes half), or an errno's name
@@ -200,7 +200,8 @@ step(enum kind kind, const char *path)
 	    (plan.count > plan.at && !plan.more))
 		return GO;
 	if (plan.count == plan.at)
-		note("fired %ld %s %s\n", plan.count, kind_names[kind], path);
+		note("fired %ld %s %s by %d\n", plan.count, kind_names[kind],
+		    path, (int)getpid());
 	if (plan.error != 0)
 		return FAIL;
 	if (strcmp(plan.how, "kill-after") == 0)
@@ -480,15 +481,34 @@ pread64(int fd, void *bytes, size_t len, off_t at)
 	return pread_step(fd, bytes, len, at);
 }
 
+/* The stream of a page of records, "" when the message is none. */
+static const char *
+stream_of(const char *text, size_t len, char stream[64])
+{
+	static const char page[] = "{\"v\":1,\"kind\":\"records\"",
+			  key[] = "\"stream\":\"";
+	const char *at;
+
+	stream[0] = '\0';
+	if (len < sizeof(page) || memcmp(text, page, sizeof(page) - 1) != 0)
+		return stream;
+	at = memmem(text, len, key, sizeof(key) - 1);
+	if (at != NULL)
+		sscanf(at + sizeof(key) - 1, "%63[A-Za-z]", stream);
+	return stream;
+}
+
 int
 zmq_send(void *socket, const void *bytes, size_t len, int flags)
 {
-	static const char page[] = "{\"v\":1,\"kind\":\"records\"";
 	int (*real)(void *, const void *, size_t, int) =
 	    (int (*)(void *, const void *, size_t, int))next("zmq_send");
+	char stream[64];
 
-	if (len >= sizeof(page) && memcmp(bytes, page, sizeof(page) - 1) == 0)
-		(void)step(SEND, "socket");
+	prepare();
+	if (plan.of[SEND] && *stream_of(bytes, len, stream) != '\0' &&
+	    matches(stream))
+		(void)step(SEND, stream);
 	return real(socket, bytes, len, flags);
 }
 
