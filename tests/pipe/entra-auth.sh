@@ -73,7 +73,7 @@ mkdir -p -m 700 "$TMP/secrets/entra/contoso"
 export IDMESH_SECRETS_DIR=$TMP/secrets
 for name in key cert; do
 	"$IDMESH" secret set "secret://entra/contoso/$name" \
-		<"$TMP/$name.pem" 2>"$TMP/set.log"
+		<"$TMP/$name.pem" >"$TMP/set.log" 2>&1
 done
 certificate='.AuthJson = {Mode: "Certificate", ClientId: .AuthJson.ClientId,
 	Certificate: "secret://entra/contoso/cert",
@@ -90,8 +90,8 @@ is 'and so does the next one' "$pipe_status" '0 0 0 0'
 
 openssl req -x509 -newkey rsa:2048 -nodes -subj /CN=other -days 30 \
 	-keyout "$TMP/other.key" -out "$TMP/other.crt" 2>"$TMP/openssl.log"
-"$IDMESH" secret set secret://entra/contoso/otherkey <"$TMP/other.key" 2>"$TMP/set.log"
-"$IDMESH" secret set secret://entra/contoso/othercert <"$TMP/other.crt" 2>"$TMP/set.log"
+"$IDMESH" secret set secret://entra/contoso/otherkey <"$TMP/other.key" >"$TMP/set.log"
+"$IDMESH" secret set secret://entra/contoso/othercert <"$TMP/other.crt" >"$TMP/set.log"
 entra_file "$TMP/pair.json" "$certificate"' |
 	.AuthJson.PrivateKey = "secret://entra/contoso/otherkey"'
 run "$IDMESH" fetch test "$TMP/pair.json"
