@@ -23,6 +23,7 @@
 #include "stream.h"
 
 #define SOURCES_MAX 16
+#define PAGES_MAX 1000
 #define MAX_CALLS INT64_C(1000000000)
 #define SCOPE_MAX ((size_t)1 << 20)
 
@@ -77,6 +78,9 @@ check_options(const struct fetch_options *o)
 	if (o->jobs != NULL && o->resume != NULL)
 		wrong("--resume is for pipes; with --commit join says where "
 		      "to go on");
+	if (o->pages_ahead != 0 && o->commit == NULL)
+		wrong("--pages-ahead is for --commit; without it the pipe is "
+		      "the bound");
 	if (o->streams != NULL)
 		fetch_check_streams(use(), o->streams);
 	if (o->jobs == NULL && isatty(STDOUT_FILENO))
@@ -106,6 +110,8 @@ use(void)
 		    "public keys of the others, DIR/ROLE/NAME.pub", 0, 0 },
 		{ "request-log", 0, OPT_TEXT, &options.log, "FILE",
 		    "a JSON line for each request; - is stderr", 0, 0 },
+		{ "pages-ahead", 0, OPT_INT, &options.pages_ahead, "N",
+		    "pages that join has yet to commit (32)", 1, PAGES_MAX },
 		{ "max-calls", 0, OPT_INT, &timing.max_calls, "N",
 		    "refuse a run that costs more requests", 1, MAX_CALLS },
 		{ "window", 0, OPT_TEXT, &timing.window, "HOURS",

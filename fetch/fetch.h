@@ -110,6 +110,7 @@ struct fetch_options {
 	const char *key, *peers; /* CURVE, see bus.h */
 	struct opt_list binds; /* of jobs, which is the first of them */
 	int64_t progress_fd; /* 0: shown here */
+	int64_t pages_ahead; /* of join's commit, 0: the usual */
 	int quiet;
 };
 

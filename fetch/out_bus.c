@@ -42,6 +42,7 @@ struct out_bus {
 	struct loop_item *commit_item, *jobs_item;
 	struct loop_timer *timer;
 	struct window *window;
+	size_t pages_max; /* of it */
 	struct workers *workers;
 	char *instance; /* owned; changes when we start over */
 	int starts; /* how often we started over */
@@ -63,7 +64,7 @@ room(const struct out *o, size_t coming)
 	const struct out_bus *b = (const struct out_bus *)o;
 
 	return window_room(b->window) &&
-	       window_pages(b->window) + coming < WINDOW_PAGES;
+	       window_pages(b->window) + coming < b->pages_max;
 }
 
 static bool
@@ -573,7 +574,9 @@ out_bus_new(struct fetch *f, struct why *why)
 	b->out.fetch = f;
 	b->begun_ms = clock_ms();
 	b->instance = xstrdup(bus_instance());
-	b->window = window_new(WINDOW_PAGES, WINDOW_BYTES);
+	b->pages_max =
+	    f->opt.pages_ahead > 0 ? (size_t)f->opt.pages_ahead : WINDOW_PAGES;
+	b->window = window_new(b->pages_max, WINDOW_BYTES);
 	b->workers = workers_new();
 	b->bus = bus_new();
 	if (bus_keys(b->bus, f->opt.key, f->opt.peers, why) == 0)
