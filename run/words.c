@@ -62,6 +62,13 @@ remember(struct child *c, const char *line)
 	    error != NULL ? error + sizeof(mark) - 1 : line, WORDS_MAX);
 }
 
+static bool
+is_serious(const char *line)
+{
+	return strstr(line, ": error: ") != NULL ||
+	       strstr(line, ": warning: ") != NULL;
+}
+
 /* Who does not read our standard error must not hold the set up for ever. */
 static void
 pass_on(struct buf *line)
@@ -93,6 +100,8 @@ on_words(void *arg, short events)
 		buf_clear(&text);
 		rename_sockets(c->run, line, &text);
 		remember(c, text.data);
+		if (c->run->options->quiet && !is_serious(text.data))
+			continue;
 		show_make_way();
 		pass_on(&text);
 	}
