@@ -133,7 +133,7 @@ bus_drop_report(struct bus_socket *s)
 	if (c.refused + c.failed > 0)
 		log_warn("%s: connections: %llu turned away for their key, "
 			 "%llu that came to nothing",
-		    s->endpoint, (unsigned long long)c.refused,
+		    zap_endpoint(s->bus->zap), (unsigned long long)c.refused,
 		    (unsigned long long)c.failed);
 	for (size_t i = 0; i < s->n_named; i++)
 		free(s->named[i]);

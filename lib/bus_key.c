@@ -97,8 +97,7 @@ serve_key(struct bus_socket *s, const char *endpoint, struct why *why)
 	if (n < 0)
 		return -1;
 	if (n == 0)
-		log_warn("%s: nobody may connect yet: there is no key in "
-			 "%s/{%s}",
+		log_warn("%s: nobody may connect yet: %s holds no key of %s",
 		    endpoint, b->peers, roles);
 	bus_set_int(s->socket, ZMQ_CURVE_SERVER, 1);
 	bus_set_int(s->socket, ZMQ_ZAP_ENFORCE_DOMAIN, 1);

@@ -192,15 +192,19 @@ judge(struct zap *z, const char *address, int fd, struct knock *out)
 static void
 accepted(struct zap *z, int fd)
 {
-	struct knock *k = xcalloc(1, sizeof(*k)), old;
+	struct knock *k, old;
 	struct sockaddr_storage peer;
 	socklen_t len = sizeof(peer);
+	int known = getpeername(fd, (struct sockaddr *)&peer, &len) == 0;
 
 	(void)judge(z, NULL, fd, &old);
+	/* Whoever comes over ipc:// needs no key. */
+	if (known && peer.ss_family == AF_UNIX)
+		return;
+	k = xcalloc(1, sizeof(*k));
 	k->fd = fd;
-	if (getpeername(fd, (struct sockaddr *)&peer, &len) != 0 ||
-	    getnameinfo((struct sockaddr *)&peer, len, k->address,
-		sizeof(k->address), NULL, 0, NI_NUMERICHOST) != 0)
+	if (!known || getnameinfo((struct sockaddr *)&peer, len, k->address,
+			  sizeof(k->address), NULL, 0, NI_NUMERICHOST) != 0)
 		memcpy(k->address, "somebody", sizeof("somebody"));
 	k->next = z->knocks;
 	z->knocks = k;
@@ -340,6 +344,12 @@ zap_free(struct zap *z)
 	free(z->endpoint);
 	free(z->peers);
 	free(z);
+}
+
+const char *
+zap_endpoint(const struct zap *z)
+{
+	return z->endpoint;
 }
 
 uint64_t

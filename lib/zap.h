@@ -26,6 +26,8 @@ struct zap *zap_new(
 /* After zmq_ctx_term() of its context, which ends the thread. */
 void zap_free(struct zap *z);
 
+/* As it was given; borrowed. */
+const char *zap_endpoint(const struct zap *z);
 /* Connections with a key that may not come in. */
 uint64_t zap_refused(const struct zap *z);
 /* Connections that did not get as far as showing a key. */

@@ -2,20 +2,12 @@
 # curve.sh - tcp:// between hosts, on loopback: keys, who may say what, and
 # that whoever misbehaves is dropped, counted, named, and harms nobody.
 . tests/setup.sh
+. tests/ports.sh
 
 keys=$TMP/keys
 peers=$TMP/peers
 mkdir -m 0755 "$keys" "$peers"
 
-# free_port: one that nobody listens at, and that no connect is given.
-free_port() {
-	local n
-	for (( ; ; )); do
-		n=$((20000 + RANDOM % 12000))
-		(: <"/dev/tcp/127.0.0.1/$n") 2>/dev/null || break
-	done
-	echo "$n"
-}
 # keygen NAME [ROLE]: a key, known to the others when it has a role.
 keygen() {
 	"$IDMESH" keygen "$keys/$1" >"$TMP/$1.shown" || return
