@@ -41,6 +41,40 @@ check_sink(const char *value, struct why *why)
 	return r;
 }
 
+static int
+check_tcp(const char *value, struct why *why)
+{
+	if (strncmp(value, "tcp://", 6) == 0 && strrchr(value + 6, ':') != NULL)
+		return 0;
+	return why_set(why, CONFIG_CODE, NULL,
+	    "is no endpoint for other hosts; write one like "
+	    "\"tcp://10.0.0.1:7001\"");
+}
+
+static const struct option hosts[] = {
+	{ .name = "key",
+	    .kind = OPTION_TEXT,
+	    .offset = AT(hosts_key),
+	    .check = check_path,
+	    .form = "\"key\": \"near.key\"" },
+	{ .name = "peers",
+	    .kind = OPTION_TEXT,
+	    .offset = AT(hosts_peers),
+	    .check = check_path,
+	    .form = "\"peers\": \"peers\"" },
+	{ .name = "commit",
+	    .kind = OPTION_TEXT,
+	    .offset = AT(hosts_commit),
+	    .check = check_tcp,
+	    .form = "\"commit\": \"tcp://10.0.0.1:7001\"" },
+	{ .name = "jobs",
+	    .kind = OPTION_LIST,
+	    .offset = AT(hosts_jobs),
+	    .check = check_tcp,
+	    .form = "\"jobs\": [\"tcp://10.0.0.1:7002\"]" },
+	{ .name = NULL },
+};
+
 static const struct option run[] = {
 	{ .name = "sources",
 	    .kind = OPTION_LIST,
@@ -90,6 +124,11 @@ static const struct option run[] = {
 	    .initial = "90",
 	    .max = 36500,
 	    .form = "\"keepGone\": 90" },
+	{ .name = "hosts",
+	    .kind = OPTION_OBJECT,
+	    .initial = "null",
+	    .inside = hosts,
+	    .form = "\"hosts\": {\"key\": \"near.key\", ...}" },
 	{ .name = NULL },
 };
 
@@ -134,6 +173,8 @@ config_run_read(const char *path, struct config_run *out, struct buf *errors)
 	out->path = xstrdup(path);
 	relocate(&out->rules, 0, path);
 	relocate(&out->state, 0, path);
+	relocate(&out->hosts_key, 0, path);
+	relocate(&out->hosts_peers, 0, path);
 	for (size_t i = 0; i < out->sources.n; i++)
 		relocate(&out->sources.items[i], 0, path);
 	for (size_t i = 0; i < out->sinks.n; i++) {

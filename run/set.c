@@ -73,6 +73,21 @@ rules_option(struct run *r, struct child *c)
 	word(c, r->config.rules);
 }
 
+/* A socket for transforms of other hosts, beside the one in the folder. */
+static void
+hosts_option(
+    struct run *r, struct child *c, const char *option, const char *endpoint)
+{
+	if (r->config.hosts_key == NULL)
+		return;
+	word(c, option);
+	word(c, endpoint);
+	word(c, "--key");
+	word(c, r->config.hosts_key);
+	word(c, "--peers");
+	word(c, r->config.hosts_peers);
+}
+
 static void
 add_sinks(struct run *r)
 {
@@ -96,6 +111,7 @@ add_join(struct run *r)
 	word(c, r->config.state);
 	rules_option(r, c);
 	socket_option(r, c, "--commit", "join", 0);
+	hosts_option(r, c, "--commit", r->config.hosts_commit);
 	for (size_t i = 0; i < r->config.sinks.n; i++)
 		socket_option(r, c, "--to", "mesh", i);
 	word_take(c, xasprintf("--keep-runs=%d", r->config.keep_runs));
@@ -180,6 +196,8 @@ add_fetch(struct run *r, const struct config_source *sources, size_t first,
 	word(c, "--scope");
 	word_take(c, xasprintf("%s/scope.json", r->runtime));
 	socket_option(r, c, "--jobs", "jobs", index);
+	if (index < r->config.hosts_jobs.n)
+		hosts_option(r, c, "--jobs", r->config.hosts_jobs.items[index]);
 	socket_option(r, c, "--commit", "join", 0);
 	word(c, "--progress-fd");
 	word_take(c, xasprintf("%d", RUN_EVENT_FD));
@@ -224,6 +242,21 @@ write_first_scope(struct run *r)
 	return r->code == EXIT_DONE ? 0 : -1;
 }
 
+/* Each fetch listens for itself. */
+static int
+check_hosts(struct run *r, size_t tenants)
+{
+	size_t n = r->config.hosts_jobs.n;
+
+	if (r->config.hosts_key == NULL || n == tenants)
+		return 0;
+	log_error("%s: hosts.jobs has %zu endpoints for %zu tenants; write one "
+		  "for each",
+	    r->config.path, n, tenants);
+	r->code = EXIT_USAGE;
+	return -1;
+}
+
 int
 set_build(struct run *r)
 {
@@ -238,6 +271,8 @@ set_build(struct run *r)
 	add_join(r);
 	for (size_t i = 0; i < n; i++)
 		tenants += (size_t)is_first_of_tenant(sources, i);
+	if (check_hosts(r, tenants) < 0)
+		goto out;
 	add_transform(r, tenants);
 	tenants = 0;
 	for (size_t i = 0; i < n; i++)
