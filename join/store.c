@@ -20,6 +20,7 @@
 #include <unistd.h>
 
 #include "clock.h"
+#include "folder.h"
 #include "log.h"
 #include "mem.h"
 
@@ -293,6 +294,12 @@ create(struct store *s)
 	    STORE_APPLICATION, STORE_VERSION);
 	execute(s, sql);
 	execute(s, "COMMIT");
+	if (!s->failed && folder_sync(s->path) != 0) {
+		log_error("%s: cannot sync its folder: %s; see to its disk "
+			  "and run again",
+		    s->path, strerror(errno));
+		s->failed = true;
+	}
 }
 
 /* A database of ours, of another version. */

@@ -5,7 +5,8 @@
  * stands once it is read ("store", "seq"), so the last whole line is the
  * cursor; a torn one is cut off at the start.  Folding the lines gives the
  * mesh; what "rebuild" and "rebuilt" mean there is in idmesh-sink(1).  Owns
- * the file and the batch, which is written at once.
+ * the file and the batch, of which no more is kept than a chunk: lines that
+ * are written early have the cursor of before, or that of a whole message.
  */
 
 #include "sink.h"
@@ -18,11 +19,15 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "folder.h"
 #include "json.h"
 #include "lines.h"
 #include "mem.h"
 
 #define TAIL_CHUNK 65536
+#ifndef BATCH_CHUNK
+#define BATCH_CHUNK ((size_t)1 << 20)
+#endif
 #define STORE "store" /* beside the names of message(5) */
 
 struct file {
@@ -31,6 +36,7 @@ struct file {
 	bool stream; /* stdout, a pipe, a device: no cursor */
 	bool rebuild; /* begun, but no line says so yet */
 	off_t size; /* what is committed */
+	off_t written; /* of the batch, behind it */
 	struct position at; /* of the last line, the batch included */
 	struct buf batch; /* owned */
 };
@@ -179,7 +185,7 @@ ndjson_cursor(const char *place, struct position *at, struct why *why)
 static enum exit_code
 open_file(struct file *f, struct why *why)
 {
-	f->fd = open(f->place, O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC, 0640);
+	f->fd = open(f->place, O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
 	if (f->fd < 0) {
 		int error = errno;
 
@@ -215,6 +221,9 @@ ndjson_open(const char *place, void **h, struct position *at, struct why *why)
 	}
 	if (!f->stream && ftruncate(f->fd, f->size) < 0)
 		return failed(f, "cut off the torn line of", why);
+	/* One that was just made must be there after a power cut. */
+	if (!f->stream && f->size == 0 && folder_sync(f->place) < 0)
+		return failed(f, "sync the folder of", why);
 	*at = f->at;
 	return EXIT_DONE;
 }
@@ -245,6 +254,33 @@ marker(struct file *f, const char *op, const struct position *at)
 	close_line(f, at);
 }
 
+/* What of the batch is in the file was never there. */
+static void
+take_back(struct file *f)
+{
+	f->written = 0;
+	if (!f->stream && ftruncate(f->fd, f->size) < 0)
+		log_warn("%s may end in half a line; the next start cuts it "
+			 "off",
+		    f->place);
+}
+
+/* Writes what there is of the batch, which is whole lines. */
+static enum exit_code
+write_batch(struct file *f, struct why *why)
+{
+	if (f->batch.len == 0)
+		return EXIT_DONE;
+	if (lines_write(f->fd, f->batch.data, f->batch.len) < 0) {
+		failed(f, "write", why);
+		take_back(f);
+		return EXIT_TEMPORARY;
+	}
+	f->written += (off_t)f->batch.len;
+	buf_clear(&f->batch);
+	return EXIT_DONE;
+}
+
 static enum exit_code
 ndjson_begin(void *h, struct why *why)
 {
@@ -269,7 +305,6 @@ ndjson_change(void *h, const struct change *c, int *hit, struct why *why)
 	struct file *f = h;
 	struct buf *b = &f->batch;
 
-	(void)why;
 	*hit = 1;
 	if (f->rebuild)
 		marker(f, "rebuild", &f->at);
@@ -285,7 +320,7 @@ ndjson_change(void *h, const struct change *c, int *hit, struct why *why)
 		msg_str(b, MSG_REASON, c->reason);
 	}
 	close_line(f, c->at);
-	return EXIT_DONE;
+	return b->len >= BATCH_CHUNK ? write_batch(f, why) : EXIT_DONE;
 }
 
 static enum exit_code
@@ -306,7 +341,8 @@ ndjson_sweep(void *h, const struct position *at, int64_t *gone, struct why *why)
 	if (f->rebuild) {
 		f->rebuild = false;
 		/* Nothing was there and nothing came: not worth a line. */
-		if (at->number < 0 && f->size == 0 && f->batch.len == 0)
+		if (at->number < 0 && f->size + f->written == 0 &&
+		    f->batch.len == 0)
 			return EXIT_DONE;
 		marker(f, "rebuild", &f->at);
 	}
@@ -321,27 +357,26 @@ ndjson_commit(void *h, const struct position *at, struct why *why)
 
 	if (at->number >= 0 && at->number != f->at.number)
 		marker(f, "cursor", at);
-	if (f->batch.len == 0)
-		return EXIT_DONE;
-	if (lines_write(f->fd, f->batch.data, f->batch.len) < 0 ||
-	    (!f->stream && fdatasync(f->fd) < 0)) {
-		enum exit_code code = failed(f, "write", why);
-
-		if (!f->stream && ftruncate(f->fd, f->size) < 0)
-			log_warn("%s may end in half a line; the next start "
-				 "cuts it off",
-			    f->place);
-		return code;
+	if (write_batch(f, why) != EXIT_DONE)
+		return EXIT_TEMPORARY;
+	if (f->written > 0 && !f->stream && fdatasync(f->fd) < 0) {
+		failed(f, "write", why);
+		take_back(f);
+		return EXIT_TEMPORARY;
 	}
-	f->size += (off_t)f->batch.len;
-	buf_clear(&f->batch);
+	f->size += f->written;
+	f->written = 0;
 	return EXIT_DONE;
 }
 
 static void
 ndjson_rollback(void *h)
 {
-	buf_clear(&((struct file *)h)->batch);
+	struct file *f = h;
+
+	buf_clear(&f->batch);
+	if (f->written > 0)
+		take_back(f);
 }
 
 static void

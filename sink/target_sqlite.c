@@ -17,6 +17,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "folder.h"
 #include "mem.h"
 #include "sink.h"
 
@@ -285,7 +286,7 @@ out:
 static enum exit_code
 lock(struct database *d, struct why *why)
 {
-	d->lock_fd = open(d->path, O_RDWR | O_CREAT | O_CLOEXEC, 0640);
+	d->lock_fd = open(d->path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
 	if (d->lock_fd < 0)
 		return sink_fail(why,
 		    errno == ENOENT || errno == ENOTDIR || errno == EISDIR
@@ -322,6 +323,11 @@ sqlite_open(const char *place, void **h, struct position *at, struct why *why)
 		return failed(d, "set it up", why);
 	if (run(d, setup) < 0 || (fresh && run(d, create) < 0))
 		return failed(d, "set it up", why);
+	if (fresh && folder_sync(d->path) < 0)
+		return sink_fail(why, EXIT_TEMPORARY,
+		    "cannot sync the folder of %s: %s; see to its disk and "
+		    "run again",
+		    d->place, strerror(errno));
 	d->cursor = prepare(d, "UPDATE idmesh_cursor SET store=?1, number=?2, "
 			       "generation=?3");
 	if (d->cursor == NULL)
