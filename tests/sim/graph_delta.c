@@ -336,7 +336,8 @@ set_location(struct call *c, const struct wish *w)
 static void
 refuse_token(struct call *c, const struct wish *w, int how)
 {
-	enum fault_kind kind = c->sim->graph->expired;
+	enum fault_kind kind =
+	    c->fault.kind == FAULT_GONE ? FAULT_GONE : c->sim->graph->expired;
 
 	if (how == TOKEN_BAD) {
 		graph_error(c, 400, "BadRequest",

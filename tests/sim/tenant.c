@@ -343,8 +343,13 @@ object_manager(const struct object *o)
 bool
 tenant_manage(struct tenant *t, uint32_t user, uint32_t to)
 {
-	uint32_t now = object_manager(tenant_object(t, user));
+	struct object *o = tenant_object(t, user);
+	uint32_t now = object_manager(o);
 
+	/* One who is deleted does not come back as a second manager. */
+	for (uint32_t i = 0; i < o->edges.n; i++)
+		if (o->edges.v[i].state == EDGE_SUSPENDED)
+			o->edges.v[i].state = EDGE_REMOVED;
 	if (now == to)
 		return false;
 	if (now != NO_REF)

@@ -111,11 +111,11 @@ name_twin(struct person *p, const struct org *org)
 	copy_profile(u, "login", &p->login);
 	if (p->number % 15 == 2)
 		capital(&p->login);
-	if (p->number % 12 == 5 || p->number % 400 == 76)
-		return; /* has no mailbox, or lost it */
 	/* An address goes to the next one when its owner has left. */
-	if (p->number % 400 == 77)
+	if (p->number % 200 == 77)
 		u = &org->users[p->number - 1];
+	else if (p->number % 12 == 5 || p->number % 200 == 76)
+		return; /* has no mailbox, or lost it */
 	copy_profile(u, "email", &p->mail);
 	if (p->number % 9 == 1)
 		capital(&p->mail);
