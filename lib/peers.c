@@ -44,7 +44,9 @@ look_at(struct search *s, const char *folder, int role_len, const char *role,
 	struct why why;
 
 	if (curve_read_public(path, key, &why) != 0) {
-		log_warn("%s; left out", why.text);
+		/* Once, at the start: not for each stranger who knocks. */
+		if (s->key == NULL)
+			log_warn("%s; left out", why.text);
 	} else if (s->key == NULL) {
 		s->n++;
 		free(s->only);
@@ -78,9 +80,10 @@ look_in(struct search *s, const char *dir, const char *role, int role_len)
 	DIR *folder = opendir(path);
 
 	if (folder != NULL && !is_ours(folder)) {
-		log_warn("%s: others may write in this folder; chown it to "
-			 "you and chmod go-w it; left out",
-		    path);
+		if (s->key == NULL)
+			log_warn("%s: others may write in this folder; chown "
+				 "it to you and chmod go-w it; left out",
+			    path);
 	} else if (folder != NULL) {
 		for (;;) {
 			struct dirent *e = readdir(folder);
