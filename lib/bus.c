@@ -21,6 +21,7 @@
 #include "log.h"
 #include "mem.h"
 #include "msg.h"
+#include "tally.h"
 
 #define QUEUE_FRAMES 64 /* above every credit and window: never reached */
 #define RECONNECT_MS 20 /* the first pause, doubled each time */
@@ -45,6 +46,7 @@ bus_new(void)
 		die(EXIT_TEMPORARY, "ZeroMQ: %s", zmq_strerror(errno));
 	zmq_ctx_set(b->context, ZMQ_BLOCKY, 0);
 	zmq_ctx_set(b->context, ZMQ_IPV6, 1);
+	tally_open();
 	return b;
 }
 

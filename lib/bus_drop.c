@@ -15,6 +15,7 @@
 
 #include "log.h"
 #include "mem.h"
+#include "tally.h"
 
 #define SENDER_MAX 256
 
@@ -45,6 +46,7 @@ bus_drop(struct bus_socket *s, const struct why *why)
 	char text[SENDER_MAX];
 
 	s->dropped++;
+	tally_add(TALLY_DROPPED);
 	if (s->n_named == BUS_NAMED)
 		return;
 	sender(s, text);
@@ -127,8 +129,7 @@ bus_drop_report(struct bus_socket *s)
 	struct bus_counts c = bus_counts(s);
 
 	if (c.dropped > 0)
-		log_warn("%s: %llu frames were dropped: no messages, or not "
-			 "allowed",
+		log_warn("%s: frames dropped: %llu, no messages or not allowed",
 		    s->endpoint, (unsigned long long)c.dropped);
 	if (c.refused + c.failed > 0)
 		log_warn("%s: connections: %llu turned away for their key, "

@@ -25,6 +25,7 @@
 #include "log.h"
 #include "mem.h"
 #include "peers.h"
+#include "tally.h"
 
 #define ZAP_ENDPOINT "inproc://zeromq.zap.01"
 #define MONITOR_ENDPOINT "inproc://idmesh-monitor"
@@ -163,6 +164,7 @@ refuse(struct zap *z, const struct request *r, const char *key)
 	int last;
 
 	atomic_fetch_add(&z->refused, 1);
+	tally_add(TALLY_REFUSED);
 	if (is_new(&z->keys, key, &last))
 		log_warn(
 		    "%s: %s was turned away: no file in %s of %s holds its "
@@ -219,6 +221,7 @@ disconnected(struct zap *z, int fd)
 	if (!judge(z, NULL, fd, &k))
 		return;
 	atomic_fetch_add(&z->failed, 1);
+	tally_add(TALLY_FAILED);
 	if (is_new(&z->addresses, k.address, &last))
 		log_warn("%s: a connection from %s came to nothing: it is no "
 			 "idmesh of this release%s%s",

@@ -19,6 +19,7 @@
 
 #include "log.h"
 #include "mem.h"
+#include "tally.h"
 
 #define PREFIX "idmesh-"
 #define FORM PREFIX "XXXXXX"
@@ -131,6 +132,17 @@ hold(const char *folder)
 	return -1;
 }
 
+/* Without it the summary lacks some counts, and no more. */
+static void
+make_tally(const struct run *r)
+{
+	char *path = xasprintf("%s/tally", r->runtime);
+
+	if (tally_make(path) != 0)
+		log_warn("cannot make %s: %s", path, strerror(errno));
+	free(path);
+}
+
 int
 runtime_make(struct run *r)
 {
@@ -149,6 +161,8 @@ runtime_make(struct run *r)
 		r->code = EXIT_TEMPORARY;
 		free(r->runtime);
 		r->runtime = NULL;
+	} else {
+		make_tally(r);
 	}
 	free(base);
 	return r->runtime_fd < 0 ? -1 : 0;

@@ -17,6 +17,7 @@
 #include "log.h"
 #include "mem.h"
 #include "msg.h"
+#include "tally.h"
 
 /* The newest run of each source, as parsed lines of `join runs --json`. */
 struct runs {
@@ -143,14 +144,34 @@ find_runs(const struct run *run, struct runs *runs)
 	buf_free(&out);
 }
 
+/* What came in over the sockets and should not have. */
 static void
-print_json(struct run *run, const struct runs *runs)
+print_tally(const uint64_t counts[TALLIES])
+{
+	if (counts[TALLY_DROPPED] > 0)
+		fprintf(stderr, "messages that were dropped: %llu\n",
+		    (unsigned long long)counts[TALLY_DROPPED]);
+	if (counts[TALLY_REFUSED] + counts[TALLY_FAILED] > 0)
+		fprintf(stderr,
+		    "connections: %llu turned away for their key, %llu that "
+		    "came to nothing\n",
+		    (unsigned long long)counts[TALLY_REFUSED],
+		    (unsigned long long)counts[TALLY_FAILED]);
+}
+
+static void
+print_json(
+    struct run *run, const struct runs *runs, const uint64_t counts[TALLIES])
 {
 	struct buf b = { 0 };
 
-	buf_fmt(&b, "{\"exit\":%d,\"seconds\":%.1f,\"restarts\":%d,\"runs\":[",
-	    run->code, (double)(clock_ms() - run->round_ms) / 1000,
-	    run->restarts);
+	buf_fmt(&b, "{\"exit\":%d,\"seconds\":%.1f,\"restarts\":%d", run->code,
+	    (double)(clock_ms() - run->round_ms) / 1000, run->restarts);
+	buf_fmt(&b, ",\"dropped\":%llu,\"refused\":%llu,\"failed\":%llu",
+	    (unsigned long long)counts[TALLY_DROPPED],
+	    (unsigned long long)counts[TALLY_REFUSED],
+	    (unsigned long long)counts[TALLY_FAILED]);
+	buf_str(&b, ",\"runs\":[");
 	for (size_t i = 0; i < runs->n; i++) {
 		if (i > 0)
 			buf_char(&b, ',');
@@ -249,16 +270,21 @@ void
 summary_print(struct run *run)
 {
 	struct runs runs = { 0 };
+	uint64_t counts[TALLIES];
 
 	find_runs(run, &runs);
+	for (int i = 0; i < TALLIES; i++)
+		counts[i] = tally_take((enum tally)i);
 	for (size_t i = 0; i < runs.n; i++)
 		if (run->code == EXIT_DONE && left_out(runs.docs[i]))
 			run->code = EXIT_PARTLY;
 	if (run->options->json)
-		print_json(run, &runs);
+		print_json(run, &runs, counts);
 	else
 		for (size_t i = 0; i < runs.n; i++)
 			print_run(run, runs.docs[i]);
+	if (!run->options->json)
+		print_tally(counts);
 	for (size_t i = 0; i < runs.n; i++)
 		yyjson_doc_free(runs.docs[i]);
 	free(runs.docs);

@@ -222,7 +222,7 @@ ok 'who was turned away tries again by itself' wait_for gone later
 for name in transform other join sink; do stop $name; done
 ok 'the result is the same' same rude
 like 'join counts what it dropped' "$(cat "$TMP/join.log")" \
-	': 1[0-9] frames were dropped'
+	'frames dropped: 1[0-9],'
 like 'and the connections' "$(cat "$TMP/join.log")" \
 	'[1-9][0-9]* turned away for their key, ([5-9]|[1-9][0-9]+) that came'
 is 'a sender is named once' "$(grep -c 'a message of transform/other' \

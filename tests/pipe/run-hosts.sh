@@ -43,14 +43,15 @@ like 'the transform from outside took part' "$(cat "$TMP/far.log")" \
 is 'everything is there' "$(sqlite3 "$TMP/conf/mesh.db" \
 	'select count(*) from GroupMember')" 6000
 unlike 'nobody was turned away, nothing was dropped' "$err$(cat "$TMP/far.log")" \
-	'turned away|were dropped:|came to nothing'
+	'turned away|frames dropped|came to nothing'
 
 rm "$TMP/conf/peers/transform/far.pub"
 start stranger "$IDMESH" transform --jobs "$jobs" --commit "$commit" \
 	--key "$TMP/conf/far.key" --peers "$TMP/conf/peers"
-run "$IDMESH" run "$TMP/conf/idmesh.json" --mode full
+run "$IDMESH" run "$TMP/conf/idmesh.json" --mode full --json
 is 'without its key it does not' "$status" 0
 stop stranger
+is 'the summary counts it' "$(jq -c '[.dropped, .refused > 0]' <<<"$out")" '[0,true]'
 like 'and is told so' "$(cat "$TMP/stranger.log")" 'turns our key away'
 like 'the run says who it was' "$err" 'was turned away: no file'
 
