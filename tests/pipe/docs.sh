@@ -8,6 +8,7 @@
 # What an example may not do in a test is listed in prepared(), with what is
 # done instead.
 . tests/setup.sh
+. tests/entra.sh
 unset IDMESH_SECRET_OKTA_CONTOSO_APITOKEN IDMESH_RULES
 export IDMESH_SECRETS_DIR=$TMP/secrets TOKEN
 WORLD=$TMP/world
@@ -82,7 +83,11 @@ kind_of() {
 
 # --- what is done with each kind
 # Documents speak of an org in the world; the test has one of its own.
-here() { jq --arg url "$url" '.ConfigJson.BaseUrl = $url' "$1"; }
+here() {
+	jq --arg url "$url" --arg tenant "$TENANT" '.ConfigJson.BaseUrl = $url |
+		if .connector == "entra" then .ConfigJson.AuthorityUrl = $url |
+			.ConfigJson.TenantId = $tenant else . end' "$1"
+}
 
 json_example() {
 	if jq -e 'has("ConfigJson")' "$1" >/dev/null; then
@@ -183,7 +188,15 @@ shell_example() {
 }
 
 # --- the operator's folder: the files are those of config(5)
-org doc --users 300 --groups 12 --edges 900 --tier unlimited
+openssl req -x509 -newkey rsa:2048 -nodes -subj /CN=doc -days 2 \
+	-keyout "$TMP/key.pem" -out "$TMP/cert.pem" 2>"$TMP/openssl.log"
+org doc --users 300 --groups 12 --edges 900 --tier unlimited --entra 60 \
+	--app "$APP" --app-cert "$TMP/cert.pem"
+(umask 077 && mkdir -p "$TMP/secrets/entra/contoso" &&
+	printf %s "$APP_SECRET" >"$TMP/secrets/entra/contoso/secret" &&
+	cp "$TMP/key.pem" "$TMP/cert.pem" "$TMP/secrets/entra/contoso" &&
+	cd "$TMP/secrets/entra/contoso" && mv key.pem key && mv cert.pem cert)
+chmod 600 "$TMP"/secrets/entra/contoso/*
 from_readme README.md
 for page in */*.[157]; do
 	from_page "$page"
@@ -199,7 +212,8 @@ ln -s "$BUILD"/idmesh* "$BUILD/orgsim" "$TMP/demo"
 PATH=$WORLD/bin:$PATH
 export IDMESH_RULES=$WORLD/rules
 for file in "$TMP"/examples/lib-config.5-*; do
-	jq -e 'has("ConfigJson")' "$file" >/dev/null && here "$file" >"$WORLD/okta.json"
+	jq -e 'has("ConfigJson")' "$file" >/dev/null &&
+		here "$file" >"$WORLD/$(jq -r .connector "$file").json"
 	jq -e 'has("sources")' "$file" >/dev/null && cp "$file" "$WORLD/idmesh.json"
 done
 ok 'config(5) has a source file and a run file' \
