@@ -147,6 +147,17 @@ add_stream(struct store *s, int64_t source, int64_t run, const struct ask *ask,
 	return 0;
 }
 
+/*
+ * To the time: a database that was put back to an earlier copy would count to
+ * the same number again, and take pages that are on their way from before.
+ */
+static void
+raise_epoch(struct store *s, int64_t source)
+{
+	store_do(s, "UPDATE source SET epoch = max(epoch + 1, ?) WHERE pk = ?",
+	    "ii", clock_wall_ms(), source);
+}
+
 static int64_t
 run_add(struct store *s, int64_t source, const char *asked)
 {
@@ -159,9 +170,9 @@ run_add(struct store *s, int64_t source, const char *asked)
 	    "UPDATE run SET state = 'incomplete', ended = ?"
 	    " WHERE source = ? AND state = 'running'",
 	    "ti", at, source);
-	store_do(s,
-	    "UPDATE source SET run = run + 1, epoch = epoch + 1 WHERE pk = ?",
-	    "i", source);
+	store_do(
+	    s, "UPDATE source SET run = run + 1 WHERE pk = ?", "i", source);
+	raise_epoch(s, source);
 	store_do(s,
 	    "INSERT INTO run(source, number, asked, state, generation, started)"
 	    " SELECT pk, run, ?, 'running', ?, ? FROM source WHERE pk = ?",
@@ -215,8 +226,7 @@ unfinished(struct store *s, int64_t source, const struct ask *ask)
 static void
 resume(struct store *s, int64_t source, int64_t run)
 {
-	store_do(
-	    s, "UPDATE source SET epoch = epoch + 1 WHERE pk = ?", "i", source);
+	raise_epoch(s, source);
 	store_do(s,
 	    "UPDATE checkpoint SET phase = 'reading', why = NULL"
 	    " WHERE run = ? AND phase = 'incomplete'",
