@@ -86,6 +86,11 @@ is 'batch: bodies' "$(j '.responses[]|select(.id == "a").body.displayName')" \
 ok 'batch: inner pages' jq -e '.responses[]|select(.id == "c").body|."@odata.nextLink" and (.value|length) == 3' "$TMP/body"
 get "$(j '.responses[]|select(.id == "c").body."@odata.nextLink"')"
 is 'batch: and their next' "$code $(j '.value|length')" '200 3'
+batch '{"requests":[{"id":"a","method":"GET","url":"/users/none"},
+	{"id":"b","method":"GET","url":"/users?$top=1","dependsOn":["a"]},
+	{"id":"c","method":"GET","url":"/users?$top=1"},
+	{"id":"d","method":"GET","url":"/users?$top=1","dependsOn":["c"]}]}'
+is 'batch: dependsOn' "$(j '[.responses|sort_by(.id)[]|.status]|join(" ")')" '404 424 200 200'
 batch "$(jq -nc '{requests:[range(21)|{id:"\(.)",method:"GET",url:"/users"}]}')"
 is 'batch: twenty at most' "$code" 400
 
@@ -118,6 +123,15 @@ fault 429 '"retryAfter":3'
 get "$users_link"
 is 'fault: 429' "$code $(j .error.code) $(header retry-after) $(j .error.innerError.innerError.code)" \
 	'429 TooManyRequests 3 429'
+fault truncate
+ok 'fault: truncated' sh -c "curl -s -m 9 -o '$TMP/torn' -H 'Authorization: Bearer $bearer' '$users_link'; test \$? = 18"
+fault nonjson
+get "$users_link"
+is 'fault: not JSON' "$code $(header content-type)" '200 text/html'
+fault dupcursor
+get "$UD"
+again=$(j '."@odata.nextLink"')
+is 'fault: a link that leads back' "$(curl -s -g -H "Authorization: Bearer $bearer" "$again" | jq -r '.value[0].id')" "$(j '.value[0].id')"
 fault emptynext
 get "$UD"
 is 'fault: an empty page' "$(j '.value|length')" 0

@@ -3,7 +3,8 @@
  *
  * Each inner request is a call of its own, through the same routes, token
  * and units, so it can be throttled alone; the outer answer is 200 all the
- * same.  Answers come in reverse, for clients may not rely on an order.
+ * same.  Answers come in reverse, for clients may not rely on an order;
+ * dependsOn is obeyed.
  */
 
 #include "graph.h"
@@ -16,6 +17,13 @@
 #include "mem.h"
 
 #define BATCH_MAX 20
+
+/* One that has been answered. */
+struct done {
+	yyjson_val *id;
+	unsigned status;
+	struct buf text; /* owned */
+};
 
 static int
 hex(char ch)
@@ -119,8 +127,28 @@ count(struct call *c)
 		c->tally->other++;
 }
 
+/* Has one of those it depends on failed, or not been there? */
 static bool
-run_one(struct call *outer, yyjson_val *request, struct buf *out)
+may_run(yyjson_val *request, const struct done *done, size_t n_done)
+{
+	yyjson_val *id;
+	size_t i, n;
+
+	yyjson_arr_foreach(yyjson_obj_get(request, "dependsOn"), i, n, id)
+	{
+		size_t k = 0;
+
+		while (k < n_done && !yyjson_equals(done[k].id, id))
+			k++;
+		if (k == n_done || done[k].status >= 400)
+			return false;
+	}
+	return true;
+}
+
+static bool
+run_one(
+    struct call *outer, yyjson_val *request, struct done *done, size_t n_done)
 {
 	const char *url = yyjson_get_str(yyjson_obj_get(request, "url"));
 	const char *method = yyjson_get_str(yyjson_obj_get(request, "method"));
@@ -145,13 +173,18 @@ run_one(struct call *outer, yyjson_val *request, struct buf *out)
 	c.path =
 	    xasprintf("/v1.0%s%.*s", url[0] == '/' ? "" : "/", (int)len, url);
 	route_find(&c);
-	if (c.route != NULL && c.route->run == graph_batch)
+	if (!may_run(request, done, n_done))
+		graph_error(&c, 424, "FailedDependency",
+		    "A request this one depends on has failed.");
+	else if (c.route != NULL && c.route->run == graph_batch)
 		graph_error(&c, 400, "BadRequest", "A batch in a batch.");
 	else if (graph_admit(&c))
 		c.route->run(&c);
 	graph_fault(&c, c.fault.kind, c.fault.retry_after_s);
 	count(&c);
-	put_answer(&c, id, out);
+	done[n_done].id = id;
+	done[n_done].status = c.answer.status;
+	put_answer(&c, id, &done[n_done].text);
 	buf_free(&c.answer.body);
 	free(c.answer.location);
 	free(c.method);
@@ -170,26 +203,28 @@ graph_batch(struct call *c)
 	yyjson_val *requests =
 	    yyjson_obj_get(yyjson_doc_get_root(doc), "requests");
 	size_t n = yyjson_arr_size(requests);
-	struct buf out = { 0 };
+	struct done done[BATCH_MAX] = { 0 };
 	bool good = n > 0 && n <= BATCH_MAX;
 
-	for (size_t i = n; good && i-- > 0;) {
-		if (out.len > 0)
-			buf_char(&out, ',');
-		good = run_one(c, yyjson_arr_get(requests, i), &out);
-	}
+	for (size_t i = 0; good && i < n; i++)
+		good = run_one(c, yyjson_arr_get(requests, i), done, i);
 	if (good) {
 		graph_ok(c);
 		c->answer.type = "application/json";
 		buf_str(&c->answer.body, "{\"responses\":[");
-		buf_add(&c->answer.body, out.data, out.len);
-		buf_str(&c->answer.body, "]}");
+		for (size_t i = n; i-- > 0;) {
+			buf_add(&c->answer.body, done[i].text.data,
+			    done[i].text.len);
+			buf_char(&c->answer.body, i > 0 ? ',' : ']');
+		}
+		buf_char(&c->answer.body, '}');
 	} else {
 		graph_error(c, 400, "BadRequest",
 		    "Invalid batch payload format: 1 to %d requests with id, "
 		    "method and url.",
 		    BATCH_MAX);
 	}
-	buf_free(&out);
+	for (size_t i = 0; i < BATCH_MAX; i++)
+		buf_free(&done[i].text);
 	yyjson_doc_free(doc);
 }
