@@ -30,7 +30,7 @@ static const char *const steps[] = {
 	"CREATE TABLE tombstone(pk INTEGER PRIMARY KEY,"
 	" number INTEGER NOT NULL, at INTEGER NOT NULL);"
 	/* Nobody wrote down when they left: their time begins now. */
-	"INSERT INTO tombstone SELECT o.pk, s.newest, strftime('%s') * 1000"
+	"INSERT INTO tombstone SELECT o.pk, s.newest, strftime('%s', 'now') * 1000"
 	" FROM object o, store s WHERE o.gone IS NOT NULL;"
 	"ALTER TABLE checkpoint ADD COLUMN certified INTEGER;"
 	"ALTER TABLE reject ADD COLUMN header TEXT;"
@@ -40,7 +40,9 @@ static const char *const steps[] = {
 	"ALTER TABLE reject ADD COLUMN tries INTEGER NOT NULL DEFAULT 0;"
 	"ALTER TABLE reject ADD COLUMN resolved INTEGER;"
 	"ALTER TABLE reject ADD COLUMN how TEXT;"
-	"UPDATE reject SET first_at = at;"
+	"UPDATE reject SET first_at = at, generation = ifnull((SELECT"
+	" r.generation FROM stream t JOIN run r ON r.source = t.source"
+	" WHERE t.pk = reject.stream AND r.number = reject.last_run), 0);"
 	"CREATE INDEX reject_open ON reject(stream) WHERE resolved IS NULL;",
 };
 
