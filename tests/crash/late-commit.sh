@@ -11,11 +11,12 @@ org small --users 60 --groups 5 --edges 150 --tier unlimited --seed 3 \
 source_file "$TMP/okta.json"
 calm_import
 
-# With its Nth sync the disk of join's log fails; 2: there was none.
+# With the Nth step of $STEPS_OF the disk of join's log fails; 2: there was no
+# such step.
 fails_at() {
 	rm -f "$db"* "$TMP/steps"
 	"$JOIN" begin --db "$db" okta:contoso >/dev/null 2>&1 # makes the file
-	STEPS_OF=sync start join spoiled '*/state.db-wal' EIO "$1" \
+	start join spoiled '*/state.db-wal' EIO "$1" \
 		"$JOIN" --db "$db" --commit "$commit"
 	start worker "$BUILD/idmesh-transform" -j 1 --jobs "$jobs" \
 		--commit "$commit"
@@ -38,10 +39,17 @@ fails_at() {
 one_ended() { ended join || ended fetch; }
 
 n=1
+export STEPS_OF=sync
 while fails_at $n >"$TMP/why" 2>&1 || [ $? = 1 ]; do
 	is "commit $n fails: what was acknowledged is there" \
 		"$(head -n 6 "$TMP/why" | cut -c1-300)" ''
 	n=$((n + 1))
 done
 ok 'several commits failed' test $n -gt 4
+
+# The one that closes the run: its row says that auto was asked, and done.
+export STEPS_OF=write STEPS_HAS=autodone
+fails_at 1 >"$TMP/why" 2>&1
+is 'the commit that closes the run fails: fetch does not end before it' \
+	"$? $(head -n 6 "$TMP/why" | cut -c1-300)" '0 '
 done_testing

@@ -11,6 +11,7 @@
  *   STEPS_OF    open write sync truncate rename unlink (all when not set),
  *               read; alloc, memory asked for by SQLite; send, a page of
  *               records on a socket, whose path is the name of its stream
+ *   STEPS_HAS   a write counts when these bytes are in it
  *   STEPS_AT    which step, 0 for none
  *   STEPS_DO    kill, kill-half (a write loses its end), kill-after, stop
  *               (SIGSTOP), short (a write takes half), or an errno's name
@@ -63,7 +64,7 @@ enum verdict { GO, FAIL, SHORT, KILL_HALF, KILL_AFTER };
 
 static struct {
 	bool ready;
-	const char *on, *log, *how; /* borrowed from the environment */
+	const char *on, *log, *how, *has; /* borrowed from the environment */
 	bool of[KINDS], more;
 	long at, count;
 	int error;
@@ -122,6 +123,7 @@ prepare(void)
 	plan.on = getenv("STEPS_ON");
 	plan.log = getenv("STEPS_LOG");
 	plan.how = getenv("STEPS_DO");
+	plan.has = getenv("STEPS_HAS");
 	plan.more = getenv("STEPS_MORE") != NULL;
 	plan.at = at != NULL ? strtol(at, NULL, 10) : 0;
 	for (int i = 0; i < KINDS; i++)
@@ -239,6 +241,19 @@ after(enum verdict v, int result)
 	return result;
 }
 
+/* A write of these bytes. */
+static enum verdict
+write_step(int fd, const void *bytes, size_t len)
+{
+	const char *path = path_of(fd);
+
+	prepare();
+	if (path == NULL || (plan.has != NULL && memmem(bytes, len, plan.has,
+						     strlen(plan.has)) == NULL))
+		return GO;
+	return step(WRITE, path);
+}
+
 /* How much of a write happens. */
 static size_t
 share(enum verdict v, size_t len)
@@ -315,8 +330,7 @@ write(int fd, const void *bytes, size_t len)
 {
 	ssize_t (*real)(int, const void *, size_t) =
 	    (ssize_t(*)(int, const void *, size_t))next("write");
-	const char *path = path_of(fd);
-	enum verdict v = path != NULL ? step(WRITE, path) : GO;
+	enum verdict v = write_step(fd, bytes, len);
 
 	if (v == FAIL)
 		return refuse();
@@ -328,8 +342,7 @@ pwrite_step(int fd, const void *bytes, size_t len, off_t at)
 {
 	ssize_t (*real)(int, const void *, size_t, off_t) =
 	    (ssize_t(*)(int, const void *, size_t, off_t))next("pwrite64");
-	const char *path = path_of(fd);
-	enum verdict v = path != NULL ? step(WRITE, path) : GO;
+	enum verdict v = write_step(fd, bytes, len);
 
 	if (v == FAIL)
 		return refuse();
