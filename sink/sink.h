@@ -144,8 +144,7 @@ void sink_report(const struct sink *s);
 /* Until end of file on stdin; until SIGTERM. */
 enum exit_code pipe_run(struct sink *s);
 struct sink_ends {
-	const char *commit; /* where join finds it */
-	const char *key, *peers; /* CURVE, see bus.h; or NULL */
+	const char *commit, *key, *peers; /* the keys: see bus.h */
 };
 enum exit_code service_run(struct sink *s, const struct sink_ends *e);
 
