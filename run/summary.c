@@ -200,7 +200,7 @@ is_skipped(yyjson_val *stream)
 	return state != NULL && strcmp(state, "skipped") == 0;
 }
 
-/* Join alone knows of dead letters and held sweeps: fetch ended well. */
+/* Join alone knows of dead letters, of what is held and not certified. */
 static int
 left_out(yyjson_doc *doc)
 {
@@ -214,7 +214,8 @@ left_out(yyjson_doc *doc)
 	     name = yyjson_obj_iter_next(&it)) {
 		yyjson_val *s = yyjson_obj_iter_get_val(name);
 
-		if (is_skipped(s) || count(s, "rejects") > 0)
+		if (is_skipped(s) || count(s, "rejects") > 0 ||
+		    yyjson_is_false(json_get(s, "certified")))
 			return 1;
 	}
 	return 0;

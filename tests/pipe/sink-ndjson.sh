@@ -46,8 +46,20 @@ big=$(head -c 300000 /dev/zero | tr '\0' x)
 run "$sink" "ndjson:$file" < <(printf '{"v":1,"kind":"change","source":"st","stream":"mesh","run":0,"epoch":1,"first":8,"seq":8,"changes":[{"op":"put","type":"User","id":"big","object":{"s":"%s"}}]}\n' "$big")
 is 'a long last line is found' "$status $(cursor)" '0 st:8'
 
+# A batch of 3 MB is written in pieces; without room nothing of it stays.
+many=()
+for i in $(seq 10); do many+=("{\"op\":\"put\",\"type\":\"User\",\"id\":\"m$i\",\"object\":{\"s\":\"$big\"}}"); done
+change 0 9 9 "[$(IFS=,; echo "${many[*]}")]" >"$TMP/large"
+before=$(cksum <"$file")
+run bash -c 'trap "" XFSZ; ulimit -f 2500; exec "$1" "$2" <"$3"' _ "$sink" "ndjson:$file" "$TMP/large"
+is 'a large batch without room: 111 and as before' "$status $(cksum <"$file")" "111 $before"
+like 'what was taken back does not count' "$err" ': 0 put'
+run "$sink" "ndjson:$file" <"$TMP/large"
+is 'with room it is there' "$status $(cursor) $(grep -c '"id":"m' "$file")" '0 st:9 10'
+is 'for its owner alone' "$(stat -c %a "$file")" 600
+
 run "$sink" "ndjson:$file" < <(change 7 1 1 "[$(put a 5)]")
-is 'a rebuild without its end is 111' "$status $(cursor)" '111 st:8'
+is 'a rebuild without its end is 111' "$status $(cursor)" '111 st:9'
 run "$sink" "ndjson:$file" < <(change 8 1 1 "[$(put d 6)]"; rebuilt 8 2 30; change 0 31 31 "[$(put e 7)]")
 is 'a whole one replaces everything' "$status $(cursor) $(fold "$file")" '0 st:31 {"d":{"n":6},"e":{"n":7}}'
 new=$TMP/new.ndjson
