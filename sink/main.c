@@ -88,13 +88,13 @@ print_cursor(int argc, char **argv)
 static int
 carry(int argc, char **argv)
 {
-	struct sink_ends ends = { 0 };
+	const char *endpoint = NULL, *key = NULL, *peers = NULL;
 	const struct opt options[] = {
-		{ "commit", 0, OPT_TEXT, &ends.commit, "ENDPOINT",
+		{ "commit", 0, OPT_TEXT, &endpoint, "ENDPOINT",
 		    "take changes from ipc:// or tcp:// until SIGTERM", 0, 0 },
-		{ "key", 0, OPT_TEXT, &ends.key, "FILE",
+		{ "key", 0, OPT_TEXT, &key, "FILE",
 		    "our key, for tcp:// between hosts", 0, 0 },
-		{ "peers", 0, OPT_TEXT, &ends.peers, "DIR",
+		{ "peers", 0, OPT_TEXT, &peers, "DIR",
 		    "public keys of the others, DIR/ROLE/NAME.pub", 0, 0 },
 		{ 0 },
 	};
@@ -118,8 +118,8 @@ carry(int argc, char **argv)
 	code = sink_open(&s, argv[1], &why);
 	if (code != EXIT_DONE)
 		log_error("%s", why.text);
-	else if (ends.commit != NULL)
-		code = service_run(&s, &ends);
+	else if (endpoint != NULL)
+		code = service_run(&s, endpoint, key, peers);
 	else
 		code = pipe_run(&s);
 	sink_close(&s);

@@ -435,8 +435,8 @@ on_signal(void *arg, int signal)
 }
 
 static int
-bind_end(struct service *v, struct bus *bus, const struct sink_ends *e,
-    struct why *why)
+bind_to(
+    struct service *v, struct bus *bus, const char *endpoint, struct why *why)
 {
 	static const struct bus_client clients[] = {
 		{ MSG_JOIN, BUS_KIND(MSG_HELLO) | BUS_KIND(MSG_SCHEMA) |
@@ -445,14 +445,13 @@ bind_end(struct service *v, struct bus *bus, const struct sink_ends *e,
 		{ 0 },
 	};
 
-	if (bus_keys(bus, e->key, e->peers, why) < 0)
-		return -1;
-	v->socket = bus_bind_for(bus, e->commit, clients, why);
+	v->socket = bus_bind_for(bus, endpoint, clients, why);
 	return v->socket != NULL ? 0 : -1;
 }
 
 enum exit_code
-service_run(struct sink *s, const struct sink_ends *e)
+service_run(
+    struct sink *s, const char *endpoint, const char *key, const char *peers)
 {
 	/* An epoch of an earlier process never comes again. */
 	struct service v = { .sink = s, .epoch = clock_wall_ms() };
@@ -463,7 +462,8 @@ service_run(struct sink *s, const struct sink_ends *e)
 	s->bytes_max = BATCH_BYTES;
 	v.loop = loop_new();
 	v.committer = committer_new(REACH);
-	if (bind_end(&v, bus, e, &why) < 0) {
+	if (bus_keys(bus, key, peers, &why) < 0 ||
+	    bind_to(&v, bus, endpoint, &why) < 0) {
 		log_error("%s", why.text);
 		v.code = bus_code(&why);
 		goto out;

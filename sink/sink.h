@@ -143,9 +143,7 @@ void sink_report(const struct sink *s);
 
 /* Until end of file on stdin; until SIGTERM. */
 enum exit_code pipe_run(struct sink *s);
-struct sink_ends {
-	const char *commit, *key, *peers; /* the keys: see bus.h */
-};
-enum exit_code service_run(struct sink *s, const struct sink_ends *e);
+enum exit_code service_run(struct sink *s, const char *endpoint,
+    const char *key, const char *peers); /* as of bus_keys() */
 
 #endif
