@@ -33,6 +33,7 @@
 struct client {
 	struct client *next;
 	char *source, *instance; /* owned */
+	char *former; /* owned: who was told to end, or NULL */
 	struct bus_peer peer;
 	bool stopped; /* too many rejects: nothing more of it is taken */
 };
@@ -107,6 +108,13 @@ send_fenced(struct service *v, const struct bus_peer *to, const char *source,
 	msg_close(&b);
 	(void)bus_send(v->socket, to, b.data, b.len);
 	buf_free(&b);
+}
+
+static void
+send_taken_over(
+    struct service *v, const struct bus_peer *to, const char *source)
+{
+	send_fenced(v, to, source, "another fetch took over", false);
 }
 
 /* Another attempt would be mapped by the same rules. */
@@ -243,8 +251,9 @@ welcome(struct service *v, const struct msg *m, const struct bus_peer *from)
 		v->clients = c;
 		store_claim(v->j->store, m->source);
 	} else if (strcmp(c->instance, m->instance) != 0) {
-		send_fenced(
-		    v, &c->peer, c->source, "another fetch took over", false);
+		send_taken_over(v, &c->peer, c->source);
+		free(c->former);
+		c->former = xstrdup(c->instance);
 		c->stopped = false;
 	}
 	free(c->instance);
@@ -327,8 +336,7 @@ take_data(struct service *v, struct msg *m, const struct bus_peer *from)
 		break;
 	case COMMITTER_FENCED:
 		if (end && m->epoch < f->epoch)
-			send_fenced(v, from, c->source,
-			    "another fetch took over", false);
+			send_taken_over(v, from, c->source);
 		break;
 	case COMMITTER_BEYOND:
 		log_warn("%s %s: page %lld is far ahead of what is committed; "
@@ -336,6 +344,18 @@ take_data(struct service *v, struct msg *m, const struct bus_peer *from)
 		    c->source, stream, (long long)m->seq);
 		break;
 	}
+}
+
+/* Who was told to end and still lives has not heard it. */
+static void
+take_beat(struct service *v, const struct msg *m, const struct bus_peer *from)
+{
+	for (const struct client *c = v->clients; c != NULL; c = c->next)
+		if (c->former != NULL && m->instance != NULL &&
+		    strcmp(c->former, m->instance) == 0)
+			send_taken_over(v, from, c->source);
+	/* The answer shows a fetch that this is another join. */
+	send_beat(v, from);
 }
 
 static void
@@ -350,8 +370,7 @@ take(struct service *v, struct msg *m, const struct bus_peer *from)
 		take_data(v, m, from);
 		break;
 	case MSG_BEAT:
-		/* The answer shows a fetch that this is another join. */
-		send_beat(v, from);
+		take_beat(v, m, from);
 		break;
 	default:
 		break;
@@ -517,6 +536,7 @@ close_all(struct service *v)
 		v->clients = c->next;
 		free(c->source);
 		free(c->instance);
+		free(c->former);
 		free(c);
 	}
 }
