@@ -51,10 +51,10 @@ finished() {
 }
 said() { grep -Eq -- "$2" "$TMP/$1.log"; }
 requests() { [ "$(grep -c . "$TMP/req")" -ge "$1" ]; }
-# Messages of the newest run that are in join's database.
+# Messages of the run that is under way that are in join's database.
 committed_now() {
-	sqlite3 "$db" "SELECT sum(seq) FROM checkpoint
-		WHERE run = (SELECT max(run) FROM checkpoint)"
+	sqlite3 "$db" "SELECT ifnull(sum(seq), 0) FROM checkpoint
+		WHERE run = (SELECT pk FROM run WHERE state = 'running')"
 }
 committed() { [ "$(committed_now)" -ge "$1" ]; }
 calls() { curl -s "$url/_sim/stats" | jq .calls; }
