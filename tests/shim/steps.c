@@ -117,7 +117,8 @@ prepare(void)
 {
 	const char *of = getenv("STEPS_OF"), *at = getenv("STEPS_AT");
 
-	if (plan.ready)
+	/* ASan begins before there is an environment. */
+	if (plan.ready || environ == NULL)
 		return;
 	plan.ready = true;
 	plan.on = getenv("STEPS_ON");
