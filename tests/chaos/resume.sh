@@ -6,7 +6,7 @@
 . tests/wire.sh
 
 # How often the listing of everybody was begun.
-begun() { jq -r .path,.query "$TMP/req" | grep -A1 '^/api/v1/users$' | grep -c '^limit='; }
+begun() { jq -r .path,.query "$TMP/req" | grep -A1 '^/api/v1/users$' | grep -cx 'limit=200'; }
 
 org okta --users 4000 --groups 120 --edges 10000 --tier unlimited --latency 40
 source_file "$TMP/okta.json"
