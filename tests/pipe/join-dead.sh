@@ -140,4 +140,36 @@ broken nobody
 run "$JOIN" dead --retry --db "$db"
 like 'the guard is asked' "$status:$(tail -n 1 <<<"$err")" '^1:.*[45] applied, 9[56] rejected again'
 is 'and holds' $((N - $(count))) "$(grep -o '[0-9]* applied' <<<"$err" | cut -d' ' -f1)"
+
+# --- beside a join that is at work
+db=$TMP/service.db
+export IDMESH_RULES=$ROOT/rules
+in=ipc://$TMP/run/join
+mode=full
+for i in 1 2; do
+	many=()
+	for k in $(seq 20); do many+=("$(user "v$i$k")"); done
+	{
+		[ $i = 1 ] && n=21 page User 1 ',"bad":[{"index":0,"id":"w1","code":"E_RULE","at":"okta.lua:41","message":"no","raw":'"$(raw w1 Baker)"'}]' "${many[@]}"
+		[ $i = 2 ] && page User 1 '' "${many[@]}" "$(user v11)"
+		n=0 end User 2
+		n=0 end Group 1
+		n=0 end GroupMember 1
+	} >"$TMP/feed$i"
+	mode=delta
+done
+start join "$JOIN" --db "$db" --commit "$in" --to "ipc://$TMP/run/a"
+wait_for test -S "$TMP/run/join"
+start sink "$BUILD/idmesh-sink" "sqlite:$TMP/a.db" --commit "ipc://$TMP/run/a"
+ok 'a service takes a run' timeout 30 "$BUILD/tools/feed" "$in" "$TMP/feed1"
+run "$JOIN" dead --retry --db "$db"
+is 'a letter is applied beside it' "$status:$(title w1)" 0:Baker
+users() { [ "$(sqlite3 "$TMP/a.db" 'SELECT count(*) FROM "User"')" = "$1" ]; }
+ok 'its sink hears of it' wait_for users 21
+ok 'the service goes on' timeout 30 "$BUILD/tools/feed" "$in" "$TMP/feed2" host:2:b auto
+is 'and knows how many there are' \
+	"$(sqlite3 "$db" "SELECT alive, (SELECT count(*) FROM reject WHERE resolved IS NULL) FROM stream WHERE name = 'User'")" '41|0'
+ok 'the sink has them' wait_for users 41
+stop join
+stop sink
 done_testing
