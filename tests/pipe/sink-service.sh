@@ -123,11 +123,25 @@ greet b three 20
 } | say b
 wait_for hears b '.kind == "ack" and .run == 7 and .seq == 2'
 is 'the next rebuild leaves nothing of it' "$("$sink" cursor "sqlite:$db") $(ids)" 'st:20 new'
+{
+	change "$epoch" 8 2 2 n2
+	change "$epoch" 8 1 1 n1
+	rebuilt "$epoch" 8 3 21
+} | say b
+ok 'a rebuild whose first message is overtaken is whole' \
+	wait_for hears b '.kind == "ack" and .run == 8 and .seq == 3'
+{
+	change "$epoch" 7 1 1 old
+	change "$epoch" 0 22 22 u22
+} | say b
+ok 'a late copy of an earlier rebuild begins nothing' \
+	wait_for hears b '.kind == "ack" and .run == 0 and .seq == 22'
+is 'and is not in' "$(ids)" n1,n2,u22
 
 greet b four 12 st fenced
 ok 'a store that went back is fenced' hears b '.kind == "fenced"'
 is 'and hears where the sink stands' \
-	"$(heard b '.kind == "state"' | jq -r .cursor)" st:20
+	"$(heard b '.kind == "state"' | jq -r .cursor)" st:22
 wait_for sh -c "! kill -0 $pid"
 wait "$pid"
 is 'and the sink ends with 100' $? 100
