@@ -58,7 +58,20 @@ bus_drop(struct bus_socket *s, const struct why *why)
 	    why->text);
 }
 
-/* What the sender of the last frame may send; its role is *role, or NULL. */
+/* Is it one of "fetch,transform/oslo"? */
+static int
+has_role(const char *user, const char *role)
+{
+	size_t all = strcspn(user, "/"), len = strlen(role);
+
+	for (size_t at = 0; at + len <= all; at += strcspn(user + at, ",") + 1)
+		if (strncmp(user + at, role, len) == 0 &&
+		    (user[at + len] == ',' || user[at + len] == '/'))
+			return 1;
+	return 0;
+}
+
+/* What the sender of the last frame may send; its name is *role, or NULL. */
 static uint32_t
 allowed(struct bus_socket *s, const char **role)
 {
@@ -66,14 +79,10 @@ allowed(struct bus_socket *s, const char **role)
 	uint32_t kinds = ANYBODY;
 
 	*role = user;
-	for (const struct bus_client *c = s->clients; c->role != NULL; c++) {
-		size_t len = strlen(c->role);
-
+	for (const struct bus_client *c = s->clients; c->role != NULL; c++)
 		/* Without keys we do not know who it is. */
-		if (user == NULL ||
-		    (strncmp(user, c->role, len) == 0 && user[len] == '/'))
+		if (user == NULL || has_role(user, c->role))
 			kinds |= c->kinds;
-	}
 	return kinds;
 }
 

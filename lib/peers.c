@@ -10,6 +10,7 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -18,10 +19,10 @@
 #include "log.h"
 #include "mem.h"
 
-/* What is being looked for, and what was found. */
+/* What is being looked for in the folder of one role, and what was found. */
 struct search {
 	const char *key; /* of whom; NULL counts all */
-	char *user; /* of the one with the key; PEERS_USER bytes */
+	char name[PEERS_USER]; /* of the one with the key */
 	char *only; /* owned: path of the last key */
 	int n; /* found */
 };
@@ -36,8 +37,7 @@ is_key_file(const char *name)
 }
 
 static void
-look_at(struct search *s, const char *folder, int role_len, const char *role,
-    const char *name)
+look_at(struct search *s, const char *folder, const char *name)
 {
 	char *path = xasprintf("%s/%s", folder, name), key[CURVE_TEXT];
 	int len = (int)(strlen(name) - strlen(CURVE_PUBLIC));
@@ -47,17 +47,11 @@ look_at(struct search *s, const char *folder, int role_len, const char *role,
 		/* Once, at the start: not for each stranger who knocks. */
 		if (s->key == NULL)
 			log_warn("%s; left out", why.text);
-	} else if (s->key == NULL) {
+	} else if (s->key == NULL || strcmp(key, s->key) == 0) {
 		s->n++;
+		snprintf(s->name, sizeof(s->name), "%.*s", len, name);
 		free(s->only);
 		s->only = xstrdup(path);
-	} else if (strcmp(key, s->key) == 0 &&
-		   role_len + 1 + len < PEERS_USER) {
-		s->n++;
-		memcpy(s->user, role, (size_t)role_len);
-		s->user[role_len] = '/';
-		memcpy(s->user + role_len + 1, name, (size_t)len);
-		s->user[role_len + 1 + len] = '\0';
 	}
 	free(path);
 }
@@ -91,7 +85,7 @@ look_in(struct search *s, const char *dir, const char *role, int role_len)
 			if (e == NULL || (s->key != NULL && s->n > 0))
 				break;
 			if (is_key_file(e->d_name))
-				look_at(s, path, role_len, role, e->d_name);
+				look_at(s, path, e->d_name);
 		}
 	}
 	if (folder != NULL)
@@ -99,27 +93,31 @@ look_in(struct search *s, const char *dir, const char *role, int role_len)
 	free(path);
 }
 
-static void
-look(struct search *s, const char *dir, const char *roles)
-{
-	for (const char *p = roles; *p != '\0'; p += *p == ',') {
-		size_t len = strcspn(p, ",");
-
-		look_in(s, dir, p, (int)len);
-		p += len;
-		if (s->key != NULL && s->n > 0)
-			return;
-	}
-}
-
 int
 peers_who(const char *dir, const char *roles, const char key[CURVE_TEXT],
     char user[PEERS_USER])
 {
-	struct search s = { .key = key, .user = user };
+	char name[PEERS_USER] = "";
+	size_t at = 0;
 
-	look(&s, dir, roles);
-	return s.n > 0;
+	for (const char *p = roles; *p != '\0'; p += *p == ',') {
+		size_t len = strcspn(p, ",");
+		struct search s = { .key = key };
+
+		look_in(&s, dir, p, (int)len);
+		free(s.only);
+		if (s.n > 0 && at + len + 2 < PEERS_USER) {
+			if (at > 0)
+				user[at++] = ',';
+			else
+				memcpy(name, s.name, sizeof(name));
+			memcpy(user + at, p, len);
+			at += len;
+		}
+		p += len;
+	}
+	snprintf(user + at, PEERS_USER - at, "/%s", name);
+	return at > 0;
 }
 
 int
@@ -130,7 +128,12 @@ peers_count(const char *dir, const char *roles, struct why *why)
 	if (access(dir, R_OK | X_OK) != 0)
 		return why_set(
 		    why, PEERS_CODE, dir, "%s: %s", dir, strerror(errno));
-	look(&s, dir, roles);
+	for (const char *p = roles; *p != '\0'; p += *p == ',') {
+		size_t len = strcspn(p, ",");
+
+		look_in(&s, dir, p, (int)len);
+		p += len;
+	}
 	free(s.only);
 	return s.n;
 }
@@ -167,7 +170,7 @@ peers_key(const char *dir, const char *role, const char *endpoint,
 		rc = named(dir, role, host, (size_t)(colon - host), key, why);
 	if (rc != 0)
 		return rc > 0 ? 0 : -1;
-	look(&s, dir, role);
+	look_in(&s, dir, role, (int)strlen(role));
 	if (s.n == 1)
 		rc = curve_read_public(s.only, key, why);
 	else if (s.n == 0)

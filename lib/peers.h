@@ -17,12 +17,12 @@
 #include "curve.h"
 #include "why.h"
 
-#define PEERS_USER 128 /* "transform/oslo-1", with its NUL */
+#define PEERS_USER 128 /* "fetch,transform/oslo-1", with its NUL */
 #define PEERS_CODE "E_PEERS"
 
 /*
  * Who has this key among the roles ("fetch,transform")?  1 with *user set to
- * ROLE/NAME, 0 when nobody has it.
+ * ROLE/NAME, or ROLE,ROLE/NAME when it has several; 0 when nobody has it.
  */
 int peers_who(const char *dir, const char *roles, const char key[CURVE_TEXT],
     char user[PEERS_USER]);

@@ -196,17 +196,19 @@ accepted(struct zap *z, int fd)
 {
 	struct knock *k, old;
 	struct sockaddr_storage peer;
-	socklen_t len = sizeof(peer);
-	int known = getpeername(fd, (struct sockaddr *)&peer, &len) == 0;
+	socklen_t len = sizeof(peer), size = sizeof(int);
+	int domain = AF_UNSPEC;
 
 	(void)judge(z, NULL, fd, &old);
 	/* Whoever comes over ipc:// needs no key. */
-	if (known && peer.ss_family == AF_UNIX)
+	if (getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &size) == 0 &&
+	    domain == AF_UNIX)
 		return;
 	k = xcalloc(1, sizeof(*k));
 	k->fd = fd;
-	if (!known || getnameinfo((struct sockaddr *)&peer, len, k->address,
-			  sizeof(k->address), NULL, 0, NI_NUMERICHOST) != 0)
+	if (getpeername(fd, (struct sockaddr *)&peer, &len) != 0 ||
+	    getnameinfo((struct sockaddr *)&peer, len, k->address,
+		sizeof(k->address), NULL, 0, NI_NUMERICHOST) != 0)
 		memcpy(k->address, "somebody", sizeof("somebody"));
 	k->next = z->knocks;
 	z->knocks = k;

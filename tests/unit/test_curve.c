@@ -161,6 +161,11 @@ a_key_has_a_role_and_a_name(void **state)
 	assert_int_equal(peers_who(root, "join,sink", a, user), 0);
 	assert_int_equal(peers_who(root, "join", c, user), 0);
 	assert_int_equal(peers_count(root, "fetch,transform,sink", &why), 2);
+	file("transform/other-name.pub", a, 0644);
+	assert_int_equal(peers_who(root, "fetch,transform", a, user), 1);
+	assert_string_equal(user, "fetch,transform/oslo");
+	assert_int_equal(peers_who(root, "transform", a, user), 1);
+	assert_string_equal(user, "transform/other-name");
 	open = below("transform");
 	assert_int_equal(chmod(open, 0777), 0);
 	assert_int_equal(peers_who(root, "transform", b, user), 0);
@@ -203,6 +208,7 @@ struct pair {
 
 static const struct bus_client clients[] = {
 	{ MSG_TRANSFORM, BUS_KIND(MSG_BEAT) | BUS_KIND(MSG_READY) },
+	{ MSG_JOIN, BUS_KIND(MSG_HELLO) },
 	{ 0 },
 };
 
@@ -344,6 +350,17 @@ a_role_sends_its_own_kinds(void **state)
 	}
 	assert_int_equal(bus_counts(p.router).dropped, 3);
 	assert_int_equal(bus_counts(p.router).refused, 0);
+	close_pair(&p);
+	/* With another role, too, it may what either may. */
+	folder("join");
+	file("join/far.pub", key, 0644);
+	open_pair(&p, near, far);
+	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+		say(&p, texts[i], strlen(texts[i]));
+		assert_int_equal(hear(&p, &m), i == 1 || i == 3 ? -1 : 1);
+		if (i == 0 || i == 2)
+			msg_free(&m);
+	}
 	close_pair(&p);
 	free(near);
 	free(far);
