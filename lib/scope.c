@@ -184,13 +184,6 @@ scope_functions(const struct scope *s, const char *type)
 	return json_true(json_get(s->reads, type), "functions");
 }
 
-const char *
-scope_rules(const struct scope *s)
-{
-	return yyjson_get_str(
-	    yyjson_obj_get(yyjson_doc_get_root(s->doc), "rules"));
-}
-
 /* The value at "profile.name". */
 static yyjson_val *
 at_path(yyjson_val *record, const char *path)

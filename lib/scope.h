@@ -33,7 +33,5 @@ int scope_match(const struct scope *s, const char *type, yyjson_val *record);
  */
 yyjson_val *scope_paths(const struct scope *s, const char *type);
 int scope_functions(const struct scope *s, const char *type);
-/* The rules' version that it came from; borrowed. */
-const char *scope_rules(const struct scope *s);
 
 #endif

@@ -134,6 +134,46 @@ is 'a held group keeps its members' "$status:$(of_type GroupMember)" 1:90
 run "$JOIN" approve --db "$db" 4
 is 'until it is let go' "$status:$(of_type Group):$(of_type GroupMember)" 0:1:60
 
+# --- in a full run too: members that went with a group that is held
+db=$TMP/many.db
+mode=full
+hs=()
+for i in $(seq 10 69); do hs+=("$(put "h$i" '{"name":"H"}')"); done
+everybody() {
+	page User 1 '' "${users[@]}"
+	end User 2
+}
+lists() {
+	local seq=1 i
+	for i in $(seq "$1" 69); do
+		members "h$i" $seq u100 u101
+		seq=$((seq + 1))
+	done
+	end GroupMember $seq
+}
+begin --mode full
+{
+	everybody
+	page Group 1 '' "${hs[@]}"
+	end Group 2
+	lists 10
+} | changes
+is 'sixty groups' "$status:$(of_type Group):$(of_type GroupMember)" 0:60:120
+begin --mode full
+{
+	lists 13
+	everybody
+	page Group 1 '' "${hs[@]:4}"
+	end Group 2
+} | changes
+is 'four of them are held, and all of their members' \
+	"$status:$(of_type Group):$(of_type GroupMember)" 1:60:120
+like 'of which six were not listed' "$err" ' 6 memberships stay'
+run "$JOIN" approve --db "$db" 2
+is 'they leave together with them' \
+	"$status:$(of_type Group):$(of_type GroupMember)" 0:56:114
+mode=delta
+
 # --- a run that breaks off decides nothing: the lists of groups count
 db=$TMP/broken.db
 cp "$TMP/state.db" "$db"
