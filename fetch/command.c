@@ -75,6 +75,8 @@ check_options(const struct fetch_options *o)
 		      "the mode (give it to 'idmesh join begin --mode')");
 	if ((o->jobs == NULL) != (o->commit == NULL))
 		wrong("--jobs and --commit are given together or not at all");
+	if (o->jobs == NULL && (o->key != NULL || o->peers != NULL))
+		wrong("--key and --peers are for --jobs and --commit");
 	if (o->jobs != NULL && o->resume != NULL)
 		wrong("--resume is for pipes; with --commit join says where "
 		      "to go on");

@@ -119,6 +119,9 @@ parse(int argc, char **argv, struct settings *o)
 		opt_wrong(&use, "--db is missing");
 	if (o->ends.commit.n == 0 && o->ends.to.n > 0)
 		opt_wrong(&use, "--to needs --commit");
+	if (o->ends.commit.n == 0 &&
+	    (o->ends.key != NULL || o->ends.peers != NULL))
+		opt_wrong(&use, "--key and --peers are for --commit and --to");
 	if (o->ends.commit.n > 0 && o->after != NULL)
 		opt_wrong(&use, "--after is for a pipe, not for --commit");
 	o->rules = rules_dir(o->rules);

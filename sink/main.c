@@ -113,6 +113,8 @@ carry(int argc, char **argv)
 	struct why why;
 
 	opt_parse(&use, &argc, argv);
+	if (endpoint == NULL && (key != NULL || peers != NULL))
+		opt_wrong(&use, "--key and --peers are for --commit");
 	if (sink_target(argv[1], &s.name, &why) == NULL)
 		opt_wrong(&use, "%s", why.text);
 	code = sink_open(&s, argv[1], &why);

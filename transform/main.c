@@ -116,6 +116,9 @@ transform(int argc, char **argv)
 	opt_parse(&use, &argc, argv);
 	if ((e.jobs.n > 0) != (e.commit != NULL))
 		opt_wrong(&use, "--jobs and --commit go together");
+	if (e.commit == NULL && (e.key != NULL || e.peers != NULL))
+		opt_wrong(
+		    &use, "--key and --peers are for --jobs and --commit");
 	catch_signals(e.commit != NULL);
 	if (mapper_open(&m, rules_dir(dir)) < 0)
 		return EXIT_USAGE;

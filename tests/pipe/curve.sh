@@ -63,6 +63,16 @@ refused 'join: commit' "$IDMESH" join --db "$TMP/no.db" --commit "$any"
 refused 'join: sink' "$IDMESH" join --db "$TMP/no.db" --commit "$here" --to $far
 refused 'sink' "$IDMESH" sink "sqlite:$TMP/no-mesh.db" --commit "$any"
 
+# Keys for pipes are a mistake.
+pipes() { # STAGE OPERAND...
+	run "$IDMESH" "$@" --key "$keys/join" --peers "$peers" </dev/null
+	like "$1: a pipe has no keys" "$status:$err" '^100:.*--key and --peers are for'
+}
+pipes fetch "$TMP/okta.json"
+pipes transform
+pipes join --db "$TMP/no.db"
+pipes sink "sqlite:$TMP/no-mesh.db"
+
 # A sink that is told what it needs to know, but wrongly.
 wrong() { # NAME REGEX OPTION...
 	local name=$1 regex=$2
@@ -108,7 +118,7 @@ mesh=tcp://127.0.0.1:$(free_port)
 	}
 	start_transform() {
 		start "$1" "$IDMESH" transform --jobs "$jobs" --commit "$commit" \
-			$(with "${2:-transform}")
+			-j "${3:-1}" $(with "${2:-transform}")
 	}
 	start_fetch() {
 		start fetch "$IDMESH" fetch "$TMP/okta.json" --jobs "$jobs" \
@@ -132,7 +142,7 @@ ok 'there is something to compare' test "$(wc -l <"$TMP/calm-rows")" -gt 5000
 start_sink plain
 start_join plain
 start_transform transform
-start_transform other other
+start_transform other other 2
 start_fetch
 wait_for gone fetch
 stop fetch
