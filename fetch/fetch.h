@@ -19,6 +19,7 @@
 #include "budget.h"
 #include "clock.h"
 #include "config.h"
+#include "entity.h"
 #include "filter.h"
 #include "log.h"
 #include "loop.h"
@@ -30,32 +31,6 @@
 #define WARNINGS_MAX 20 /* that travel in an `end`; the rest is counted */
 
 enum mode { MODE_FULL, MODE_DELTA };
-
-/* One kind of thing that is imported: one line of a table of okta.c. */
-struct entity {
-	const char *name; /* of the stream */
-	const char *config; /* the switch in ConfigJson, for messages */
-	const char *list; /* path; {id} is the parent's */
-	const char *query; /* added to every request, "" for none */
-	int page_max; /* rows of a page */
-	bool sized; /* PageSize applies */
-	bool omits; /* rows would carry credentials: ask to omit them */
-	bool filtered; /* UserSearchFilter applies */
-	const char *second; /* filter of a second full pass, or NULL */
-	const char *delta; /* filter; @ is the time */
-	/* of an entity that is listed once for each record of another: */
-	const char *parent;
-	const char *moved; /* time in the parent that moves with it */
-	const char *count; /* path of how many there should be */
-	const char *context; /* name of the parent's id in the context */
-	const char *key; /* JSON: paths that make the id */
-	/* of Microsoft Graph: */
-	const char *type; /* of a record, as in "entra.User" */
-	const char *select; /* what is always asked for */
-	const char *usual; /* and what else, when no rules tell */
-	const char *permission; /* that is needed */
-	bool members; /* records are edges of the list's objects */
-};
 
 struct connector; /* connector.h */
 struct round; /* graph_round.c */
@@ -136,9 +111,6 @@ struct fetch {
 /* Says what went wrong, once, and stops the run. */
 void fetch_fail(struct fetch *f, enum exit_code code, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
-
-/* okta.c: the entities, parents before children; NULL behind the last. */
-const struct entity *okta_entity(size_t i);
 
 /* source.c: a source file, its filter and streams; exits with 100. */
 void source_open(struct fetch *f, struct source *s, const char *path);

@@ -4,9 +4,10 @@
 /*
  * graph.h - Microsoft Graph: what the files of an Entra source share.
  *
- * graph.c is the connector, graph_round.c follows the links of a delta round,
- * graph_select.c says what is asked for, graph_records.c makes records of
- * what comes, graph_judge.c says what an answer means.
+ * graph.c is the connector, entra.c has its entities, graph_round.c follows the
+ * links of a delta round, graph_select.c says what is asked for,
+ * graph_records.c makes records of what comes, graph_judge.c says what an
+ * answer means.
  */
 
 #include <stdbool.h>
@@ -21,9 +22,6 @@
 
 /* Path of the word that only a removed object has; message(5). */
 #define GRAPH_REMOVED "@removed.reason"
-
-/* entra.c: the entities; NULL behind the last. */
-const struct entity *entra_entity(size_t i);
 
 /* graph_judge.c: as judge() of call.h. */
 enum verdict graph_judge(
