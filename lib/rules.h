@@ -84,7 +84,7 @@ struct rules_page {
 	yyjson_val *key; /* array of paths that make the id, or NULL */
 	const char *external_id; /* path that ExternalId = "id" means instead */
 	const char *removed; /* path that only a removed record has, or NULL */
-	yyjson_val *keep; /* array of paths whose absence says nothing, or NULL */
+	yyjson_val *keep; /* paths whose absence says nothing, or NULL */
 };
 
 /*
