@@ -101,6 +101,7 @@
 #define MSG_OBJECT "object"
 #define MSG_CONTRIBUTORS "contributors"
 #define MSG_CHANGED "changed" /* names of attributes */
+#define MSG_LEAVE_AT "leaveAt" /* beside state: until when it stays */
 
 /* Of each of `bad`, beside id and at. */
 #define MSG_INDEX "index"
@@ -151,8 +152,8 @@ struct msg {
 	    *request, *rules, *external_id, *removed, *why, *cursor;
 	int64_t run, epoch, first, seq, n, attempt, credit, pages;
 	bool isolate, partial, last, complete, skipped, permanent;
-	yyjson_val *filter, *key, *keep, *context, *state, *watermark, *certificate,
-	    *warnings, *streams, *types, *bad, *records, *changes;
+	yyjson_val *filter, *key, *keep, *context, *state, *watermark,
+	    *certificate, *warnings, *streams, *types, *bad, *records, *changes;
 	size_t len; /* bytes of the message */
 	yyjson_doc *doc; /* owned */
 };
