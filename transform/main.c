@@ -16,8 +16,8 @@
 #define KEEP_BYTES (64 << 20) /* of freed memory, for the next page */
 
 static const char *const synopsis =
-    "idmesh transform [--rules DIR] [-j N] < pages\n"
-    "idmesh transform [--rules DIR] [-j N] --jobs ENDPOINT...\n"
+    "idmesh transform [--rules DIR] [-j N] [--keep-raw] < pages\n"
+    "idmesh transform [--rules DIR] [-j N] [--keep-raw] --jobs ENDPOINT...\n"
     "    --commit ENDPOINT\n"
     "idmesh transform describe [--rules DIR]\n"
     "idmesh transform check [--rules DIR]\n"
@@ -87,6 +87,7 @@ transform(int argc, char **argv)
 	struct endpoints e = { 0 };
 	const char *dir = NULL;
 	int64_t workers = 1;
+	int keep_raw = 0;
 	const struct opt options[] = {
 		{ "rules", 'r', OPT_TEXT, &dir, "DIR",
 		    "folder of the rules ($IDMESH_RULES)", 0, 0 },
@@ -96,6 +97,8 @@ transform(int argc, char **argv)
 		    "take pages from a fetch; may be given again", 0, 0 },
 		{ "commit", 0, OPT_TEXT, &e.commit, "ENDPOINT",
 		    "send records to this join", 0, 0 },
+		{ "keep-raw", 0, OPT_FLAG, &keep_raw, NULL,
+		    "send the raw records along, for join --keep-raw", 0, 0 },
 		{ "key", 0, OPT_TEXT, &e.key, "FILE",
 		    "our key, for tcp:// between hosts", 0, 0 },
 		{ "peers", 0, OPT_TEXT, &e.peers, "DIR",
@@ -122,6 +125,7 @@ transform(int argc, char **argv)
 	catch_signals(e.commit != NULL);
 	if (mapper_open(&m, rules_dir(dir)) < 0)
 		return EXIT_USAGE;
+	m.keep_raw = keep_raw != 0;
 	code = carry(&m, &e, (size_t)workers);
 	mapper_close(&m);
 	return code;

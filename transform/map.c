@@ -129,6 +129,8 @@ write_header(const struct mapper *m, const struct msg *page, struct buf *out)
 	msg_val(out, MSG_KEY, page->key);
 	msg_str(out, MSG_EXTERNAL_ID, page->external_id);
 	msg_str(out, MSG_REMOVED, page->removed);
+	if (m->keep_raw)
+		msg_val(out, MSG_KEEP, page->keep);
 	msg_val(out, MSG_CONTEXT, page->context);
 	if (page->partial)
 		msg_bool(out, MSG_PARTIAL, true);
@@ -145,6 +147,8 @@ struct mapping {
 	int isolate;
 	char map[2 * CONNECTOR_MAX]; /* "okta.User" */
 	size_t record_max; /* bytes that a mapped record may take, 0: any */
+	bool raw; /* each one carries what it was made of */
+	bool again; /* failures are counted already */
 	struct buf *out;
 };
 
@@ -155,6 +159,15 @@ map_record(
 	if (w->isolate)
 		return isolate_record(w->m, &w->page, record, w->out, why, id);
 	return rules_record(w->m->rules, record, w->out, why, id);
+}
+
+/* Into the mapped record that has just been written, as its last member. */
+static void
+add_raw(struct buf *out, yyjson_val *record)
+{
+	out->len--;
+	msg_val(out, MSG_RAW, record);
+	buf_char(out, '}');
 }
 
 static void
@@ -179,10 +192,11 @@ map_one(struct mapping *w, size_t index, yyjson_val *record)
 		reject_add(&w->m->rejects, w->msg, index, id, &why, NULL);
 		return;
 	}
-	/* In a second pass they are counted already. */
-	if (w->record_max == 0)
+	if (!w->again)
 		failures_note(w->m->failures, w->map, id, w->out->data + before,
 		    w->out->len - before);
+	if (w->raw)
+		add_raw(w->out, record);
 	buf_char(w->out, ',');
 }
 
@@ -264,6 +278,20 @@ map_page(struct mapping *w, struct why *why)
 	return EXIT_DONE;
 }
 
+/* A page that outgrew a message because of them goes without raw records. */
+static int
+map_page_plain(struct mapping *w, size_t start, struct why *why)
+{
+	w->out->len = start;
+	w->raw = false;
+	w->again = true;
+	log_warn("%s %s page %lld goes without its raw records: they do not "
+		 "fit into a message of %zu bytes; let fetch ask for smaller "
+		 "pages",
+	    w->msg->source, w->msg->stream, (long long)w->msg->seq, MSG_MAX);
+	return map_page(w, why);
+}
+
 /*
  * A page that outgrew a message is mapped once more with an equal share for
  * each record; what takes more is rejected, without its raw text.
@@ -275,6 +303,7 @@ map_page_again(struct mapping *w, size_t start, struct why *why)
 	int code;
 
 	w->out->len = start;
+	w->again = true;
 	/* A header may be too large alone. */
 	w->record_max = (MSG_MAX - HEADER_BYTES) / (records > 0 ? records : 1);
 	code = map_page(w, why);
@@ -295,11 +324,16 @@ mapper_page(struct mapper *m, const struct msg *page, int isolate,
 	struct mapping w = { .m = m,
 		.msg = page,
 		.isolate = isolate || page->isolate,
+		.raw = m->keep_raw,
 		.out = out };
 	size_t start = out->len;
 	uint64_t rejected = m->rejects.n;
 	int code = map_page(&w, why);
 
+	if (code == EXIT_DONE && w.raw && out->len - start > MSG_MAX) {
+		m->rejects.n = rejected;
+		code = map_page_plain(&w, start, why);
+	}
 	if (code == EXIT_DONE && out->len - start > MSG_MAX) {
 		m->rejects.n = rejected;
 		code = map_page_again(&w, start, why);

@@ -52,10 +52,9 @@ struct mapper {
 	struct rejects rejects;
 	struct failures *failures; /* owned, shared with children */
 	uint64_t pages, records;
-	/*
-	 * Called several times a second while a page is isolated, so that a
-	 * worker can say that it lives; NULL for nobody.
-	 */
+	bool keep_raw; /* records carry what they were made of */
+	/* Called several times a second while a page is isolated, so that a
+	 * worker can say that it lives; NULL for nobody. */
 	void (*tick)(void *arg);
 	void *tick_arg;
 };
@@ -142,7 +141,6 @@ enum exit_code supervise_run(
 
 /* fork.c: a child that dies with its parent and has clean signals. */
 pid_t fork_child(void);
-
 /* check.c, try.c, test.c: subcommands. */
 int check_main(int argc, char **argv);
 int describe_main(int argc, char **argv);
