@@ -141,7 +141,7 @@ static void
 table_runs(struct store *s)
 {
 	static const char form[] =
-	    "%-16s %4s %-20s %-10s %-12s %-5s %6s %8s %8s %8s %8s %6s %6s";
+	    "%-16s %4s %-20s %-10s %-12s %-5s %6s %8s %8s %8s %8s %6s %6s %6s";
 	sqlite3_stmt *st = store_ask(s,
 	    "SELECT s.name, r.number, r.started, c.phase, r.state, t.name,"
 	    " c.mode, c.why, c.warnings, " COUNTS " FROM run r"
@@ -151,7 +151,8 @@ table_runs(struct store *s)
 	    "");
 
 	printf(form, "SOURCE", "RUN", "STARTED", "STATE", "STREAM", "MODE",
-	    "PAGES", "RECORDS", "NEW", "CHANGED", "SAME", "GONE", "DEAD");
+	    "PAGES", "RECORDS", "NEW", "CHANGED", "SAME", "GONE", "DEAD",
+	    "FAILED");
 	putchar('\n');
 	while (store_row(s, st)) {
 		const char *phase = store_text(st, 3), *why = store_text(st, 7),
@@ -165,7 +166,7 @@ table_runs(struct store *s)
 		    phase, store_text(st, 5), store_text(st, 6),
 		    store_text(st, 9), store_text(st, 10), store_text(st, 11),
 		    store_text(st, 12), store_text(st, 13), store_text(st, 14),
-		    store_text(st, 16));
+		    store_text(st, 16), store_text(st, 17));
 		printf("%s%s%s%s\n", why != NULL ? "  " : "",
 		    why != NULL ? why : "", warnings != NULL ? "  " : "",
 		    warnings != NULL ? warnings : "");

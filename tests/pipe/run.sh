@@ -72,6 +72,9 @@ run "$IDMESH" run "$TMP/run.json"
 is 'a run that left records out says 1' "$status" 1
 like 'and how many, and what failed' "$err" \
 	'User .* [0-9]+ rejected.*, [0-9]+ attributes failed'
+run "$IDMESH" join runs --db "$TMP/odd.db"
+like 'join runs has a column for what failed' "$out" ' DEAD FAILED$'
+is 'with how often' "$(awk '$5 == "User" { print ($NF > 0) }' <<<"$out")" 1
 cat >"$TMP/odd-rules/okta.lua" <<'EOF'
 map "okta.User" { ExternalId = "id", login = "profile.login" }
 scope "okta.User" { drop = function(u) return u.nothing.at.all end }
