@@ -528,6 +528,7 @@ on_tick(void *arg)
 	int64_t now = clock_ms();
 	size_t late;
 
+	bus_watch(b->commit);
 	look_for_join(b, now);
 	look_for_workers(b, now);
 	if (now - b->beat_ms >= BEAT_MS) {

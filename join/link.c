@@ -296,6 +296,7 @@ link_tick(struct link *l, int64_t now_ms)
 	    l->state == LINK_REFUSED ? LINK_REFUSED_MS : LINK_HELLO_MS;
 	bool asking = l->state == LINK_HELLO || l->state == LINK_REFUSED;
 
+	bus_watch(l->socket);
 	waiting_tick(&l->waiting,
 	    l->state != LINK_REFUSED && (l->state == LINK_HELLO || silent),
 	    now_ms, "a sink", bus_endpoint(l->socket));

@@ -336,12 +336,6 @@ bus_send(struct bus_socket *s, const struct bus_peer *to, const char *bytes,
 	do {
 		rc = zmq_send(s->socket, bytes, len, ZMQ_DONTWAIT);
 	} while (rc < 0 && errno == EINTR);
-	if (rc < 0 && s->monitor != NULL) {
-		int error = errno;
-
-		bus_key_watch(s);
-		errno = error;
-	}
 	return rc < 0 ? -1 : 0;
 }
 

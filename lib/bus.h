@@ -100,6 +100,12 @@ int bus_recv(struct bus_socket *s, struct bus_peer *from, const char **bytes,
  */
 int bus_message(struct bus_socket *s, struct bus_peer *from, struct msg *m);
 
+/*
+ * Hears how a connect fares: says why it is turned away, and does it again
+ * when libzmq has given up.  To be called about each second.
+ */
+void bus_watch(struct bus_socket *s);
+
 /* What came in and should not have. */
 struct bus_counts {
 	uint64_t dropped; /* frames that were no message, or not allowed */

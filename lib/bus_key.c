@@ -26,6 +26,7 @@
 
 #define DEAD_MS 1000 /* libzmq would have tried again by itself by then */
 #define ROLES_MAX 64
+#define RECONNECT_MS 250
 
 void
 bus_set_int(void *socket, int option, int value)
@@ -144,6 +145,8 @@ bus_key_connect(struct bus_socket *s, const char *role, struct why *why)
 	open_monitor(s);
 	if (b->key == NULL)
 		return 0;
+	/* libzmq starts anew at this pause after each refusal. */
+	bus_set_int(s->socket, ZMQ_RECONNECT_IVL, RECONNECT_MS);
 	if (role == NULL)
 		return why_set(why, CODE_ENDPOINT, s->endpoint,
 		    "%s: nobody has a role there; connect without keys",
@@ -201,11 +204,13 @@ hear(struct bus_socket *s, uint16_t event)
 }
 
 void
-bus_key_watch(struct bus_socket *s)
+bus_watch(struct bus_socket *s)
 {
 	uint16_t event;
 	int32_t value;
 
+	if (s->monitor == NULL)
+		return;
 	while (zap_event(s->monitor, &event, &value) > 0)
 		hear(s, event);
 	if (s->dead_ms == 0 || clock_ms() - s->dead_ms < DEAD_MS)

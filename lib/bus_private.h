@@ -48,8 +48,6 @@ void bus_set_int(void *socket, int option, int value);
 /* Before a bind or connect: keys, or none; -1 with a reason. */
 int bus_key_bind(struct bus_socket *s, const char *endpoint, struct why *why);
 int bus_key_connect(struct bus_socket *s, const char *role, struct why *why);
-/* Hears how a connect fares, and does it again when libzmq gave up. */
-void bus_key_watch(struct bus_socket *s);
 void bus_key_close(struct bus_socket *s);
 
 /* bus_drop.c: the last frame is not taken. */

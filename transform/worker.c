@@ -114,6 +114,9 @@ on_beat(void *arg)
 {
 	struct service *v = arg;
 
+	bus_watch(v->commit);
+	for (size_t i = 0; i < v->n; i++)
+		bus_watch(v->feeds[i].socket);
 	tell_all(v, BEAT_MS);
 	failures_tick(v->m->failures);
 	waiting_tick(

@@ -231,12 +231,33 @@ ok 'who was turned away tries again by itself' wait_for gone later
 
 for name in transform other join sink; do stop $name; done
 ok 'the result is the same' same rude
-like 'join counts what it dropped' "$(cat "$TMP/join.log")" \
+join_log=$(cat "$TMP/join.log")
+like 'join counts what it dropped' "$join_log" \
 	'frames dropped: 1[0-9],'
-like 'and the connections' "$(cat "$TMP/join.log")" \
+like 'and the connections' "$join_log" \
 	'[1-9][0-9]* turned away for their key, ([5-9]|[1-9][0-9]+) that came'
-is 'a sender is named once' "$(grep -c 'a message of transform/other' \
-	"$TMP/join.log")" 1
+is 'a sender is named once' \
+	"$(grep -c 'a message of transform/other' <<<"$join_log")" 1
+
+# --- who is turned away from everywhere, or knows a wrong key ----------------
+rm "$peers/transform"/*.pub
+cp -r "$peers" "$TMP/wrong" && cp "$keys/other.pub" "$TMP/wrong/join/join.pub"
+start_sink again
+start_join again
+start_fetch
+start_transform late stranger
+both() { [ "$(grep -c "$2" "$TMP/$1.log")" -eq 2 ]; }
+ok 'a transform is turned away by fetch and join' wait_for both late 'turns our key away'
+start astray "$IDMESH" transform --jobs "$jobs" --commit "$commit" \
+	--key "$keys/other" --peers "$TMP/wrong"
+ok 'one that knows a wrong key says so' wait_for said astray \
+	"$commit: who listens there has not the key that $TMP/wrong holds"
+cp "$keys/stranger.pub" "$peers/transform/late.pub"
+WAIT_SECONDS=90 wait_for gone fetch
+stop fetch
+is 'once its key is known it does all the work' "$status" 0
+for name in late astray join sink; do stop $name; done
+ok 'with the same result' same again
 ok 'no secret key is in any log or argument' bash -c "! grep -qFf <(cat \
 	'$keys'/{fetch,transform,join,sink,stranger,other}) '$TMP'/*.log '$TMP'/*.out"
 

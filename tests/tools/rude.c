@@ -28,7 +28,7 @@ send_frame(struct bus_socket *s, const char *bytes, size_t len, int flags)
 	while (zmq_send(bus_raw(s), bytes, len, flags | ZMQ_DONTWAIT) < 0) {
 		if (errno != EAGAIN)
 			die(EXIT_TEMPORARY, "cannot send");
-		bus_key_watch(s);
+		bus_watch(s);
 		poll(NULL, 0, 10);
 	}
 }
