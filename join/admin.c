@@ -17,6 +17,9 @@
 #include "log.h"
 #include "mem.h"
 #include "opt.h"
+#include "report.h"
+#include "run.h"
+#include "sweep.h"
 
 static int
 print(struct buf *b)

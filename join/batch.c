@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "log.h"
+#include "sweep.h"
 
 #define BATCH_PAGES 32
 #define BATCH_BYTES ((size_t)4 << 20)

@@ -14,6 +14,7 @@
 
 #include "json.h"
 #include "log.h"
+#include "sweep.h"
 
 /* An empty listing of a stream with this many objects is not believed. */
 #define CERT_EMPTY_OF 10

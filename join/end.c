@@ -16,6 +16,8 @@
 #include "json.h"
 #include "leave.h"
 #include "log.h"
+#include "run.h"
+#include "sweep.h"
 
 /* Rejects of earlier runs whose objects no longer come. */
 static void

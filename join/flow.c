@@ -13,6 +13,7 @@
 
 #include "log.h"
 #include "mem.h"
+#include "run.h"
 
 struct flow *
 flow_find(struct join *j, const char *source, const char *stream)

@@ -14,41 +14,6 @@
 #include "rules.h"
 #include "store.h"
 
-/* run.c: runs of a source and the checkpoints of their streams. */
-#define JOIN_STREAMS_MAX 16
-
-struct ask {
-	const char *source, *mode, *instance; /* instance may be NULL */
-	const char *streams[JOIN_STREAMS_MAX];
-	size_t n;
-};
-
-/* Begins or resumes a run; EXIT_USAGE with a reason when it cannot be. */
-int run_begin(struct store *s, const struct ask *ask, struct why *why);
-/* The `state` message that fetch resumes from. */
-void run_state(
-    struct store *s, const char *source, const char *boot, struct buf *out);
-/* A run for messages that have none; its streams are those that come. */
-int64_t run_begin_own(struct store *s, const char *source);
-/* Moves watermarks and closes the run when all its streams have ended. */
-void run_settle(struct store *s, int64_t run_pk, bool closing);
-#define WATERMARK_MAX 8192 /* a link of Microsoft Graph, not only a time */
-/*
- * What a source's next deltas begin from; "" for none.  Where they are times,
- * the group's is that of the members too.
- */
-struct marks {
-	char user[WATERMARK_MAX], group[WATERMARK_MAX], member[WATERMARK_MAX];
-};
-void watermark_read(struct store *s, const char *source, struct marks *m);
-void watermark_write(
-    struct store *s, const char *source, const struct marks *m);
-/* Later than now by more than a day: changes read from there would be lost. */
-bool watermark_is_future(const char *mark);
-void watermark_json(struct buf *b, const struct marks *m);
-/* Is it a time?  Other marks mean something to fetch alone. */
-bool watermark_is_time(const char *mark);
-
 /* Bits of checkpoint.unsure. */
 enum {
 	UNSURE_REJECT = 1, /* a record without an id was rejected */
@@ -134,31 +99,8 @@ void change_prune(struct store *s, int64_t acked);
 /* prune.c: forgets what is old; `acked` is the change that every sink has. */
 void prune(struct join *j, int64_t acked);
 
-/* cert.c: what the complete end of a stream proves. */
-enum certificate {
-	CERT_WHOLE, /* all was read: watermark, and absence of a full run */
-	CERT_UNSEEN, /* all was read, but not all could be marked as seen */
-	CERT_EMPTY, /* a full listing without a record, where there were many */
-	CERT_NONE, /* something is missing */
-};
-/* `why` is filled unless it is whole; unsure and the log are as they should. */
-enum certificate cert_judge(
-    struct flow *f, const struct msg *m, char *why, size_t len);
-
-/* end.c, sweep.c */
+/* end.c: the end of a stream, in its order, as a page. */
 void apply_end(struct join *j, struct flow *f, const struct msg *m);
-/* The phase behind a complete end: done, sweeping, or held, when more would
- * leave than the guard allows; then why holds the numbers. */
-/* `empty`: the listing was, and why says so; then it is held in any case. */
-const char *sweep_judge(
-    struct join *j, const struct flow *f, bool empty, char *why, size_t len);
-/* Earlier runs (all but `run`) that hold nothing in the stream any more are
- * done; one that does is told. */
-void held_review(struct join *j, int64_t stream, int64_t run);
-/* Goes on with decided sweeps: a chunk in this transaction, or in one of its
- * own; 0 when none is left, -1 when the store failed. */
-int sweep_step(struct join *j);
-int sweep_chunk(struct join *j);
 
 /* batch.c: what is in order becomes one transaction. */
 enum batch {
@@ -174,20 +116,5 @@ int join_load_rules(struct join *j);
 
 /* pipe.c: join as a filter; returns the exit code. */
 int join_pipe(struct join *j, const char *after);
-
-/* admin.c, report.c, dead.c and retry.c: the subcommands. */
-int admin_begin(int argc, char **argv);
-int admin_watermark(int argc, char **argv);
-int admin_approve(int argc, char **argv);
-int report_runs(int argc, char **argv);
-int dead_main(int argc, char **argv);
-/* What the rows of `join dead` are chosen by; NULL: any. */
-struct dead_filter {
-	const char *db, *source, *stream, *rules;
-	char **ids; /* n of them, none: any */
-	size_t n;
-};
-int dead_retry(const struct dead_filter *f);
-int report_dump(int argc, char **argv);
 
 #endif

@@ -16,6 +16,7 @@
 
 #include "log.h"
 #include "opt.h"
+#include "report.h"
 #include "service.h"
 
 /* A hole in seq this wide means that a page is lost, not late. */

@@ -22,6 +22,7 @@
 #include "lines.h"
 #include "log.h"
 #include "outbox.h"
+#include "run.h"
 
 #define PIPE_PAGES 32
 #define PIPE_BYTES ((size_t)4 << 20)

@@ -2,10 +2,27 @@
 #define IDMESH_JOIN_REPORT_H
 
 /*
- * report.h - what the subcommands print through.
+ * report.h - the subcommands, and what they print through.
  */
 
 #include "join.h"
+
+/* admin.c, report.c, dead.c and retry.c: the subcommands. */
+int admin_begin(int argc, char **argv);
+int admin_watermark(int argc, char **argv);
+int admin_approve(int argc, char **argv);
+int report_runs(int argc, char **argv);
+int dead_main(int argc, char **argv);
+int report_dump(int argc, char **argv);
+
+/* dead.c and retry.c */
+/* What the rows of `join dead` are chosen by; NULL: any. */
+struct dead_filter {
+	const char *db, *source, *stream, *rules;
+	char **ids; /* n of them, none: any */
+	size_t n;
+};
+int dead_retry(const struct dead_filter *f);
 
 /* One line to stdout; the buffer is empty then. */
 void report_line(struct buf *b);

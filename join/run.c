@@ -15,6 +15,7 @@
 #include "json.h"
 #include "leave.h"
 #include "log.h"
+#include "run.h"
 
 #define DAY_MS ((int64_t)24 * 3600 * 1000)
 

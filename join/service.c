@@ -20,6 +20,7 @@
 #include "log.h"
 #include "loop.h"
 #include "mem.h"
+#include "run.h"
 
 #define TICK_MS 100
 #define DRAIN_TICK_MS 5

@@ -13,6 +13,7 @@
 
 #include "clock.h"
 #include "log.h"
+#include "run.h"
 
 /* What the streams of a run say together. */
 struct tally {

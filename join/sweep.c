@@ -19,6 +19,8 @@
 #include "leave.h"
 #include "log.h"
 #include "mem.h"
+#include "run.h"
+#include "sweep.h"
 
 #ifndef SWEEP_CHUNK
 #define SWEEP_CHUNK 1000
