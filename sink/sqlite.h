@@ -4,8 +4,9 @@
 /*
  * sqlite.h - the parts of the sqlite target.
  *
- * target_sqlite.c writes rows; sqlite_schema.c makes what people see, and
- * seen.c stands in for the index over the ids during a first import.
+ * target_sqlite.c writes rows; sqlite_schema.c makes what people see,
+ * sqlite_error.c says what went wrong, and seen.c stands in for the index over
+ * the ids during a first import.
  */
 
 #include <stdint.h>
@@ -26,6 +27,10 @@ int schema_id_index(sqlite3 *db, const char *type);
 enum exit_code schema_apply(sqlite3 *db, yyjson_val *types, struct why *why);
 /* Indexes on the usual columns that there are; -1: sqlite3_errmsg. */
 int schema_settle(sqlite3 *db);
+
+/* Fills why from the last error of db, at `place`, when `doing` that. */
+enum exit_code sqlite_failed(
+    sqlite3 *db, const char *place, const char *doing, struct why *why);
 
 struct seen; /* ids that were put, by the number of their table */
 struct seen *seen_new(void);

@@ -74,39 +74,10 @@ struct database {
 	int64_t generation; /* of a rebuild: the mark of its objects */
 };
 
-/* Turns SQLite's last error into a line for people. */
 static enum exit_code
 failed(const struct database *d, const char *doing, struct why *why)
 {
-	const char *text = sqlite3_errmsg(d->db);
-
-	switch (sqlite3_errcode(d->db) & 0xff) {
-	case SQLITE_BUSY:
-	case SQLITE_LOCKED:
-		return sink_fail(why, EXIT_TEMPORARY,
-		    "another process is writing to %s; run again when it is "
-		    "done",
-		    d->place);
-	case SQLITE_FULL:
-		return sink_fail(why, EXIT_TEMPORARY,
-		    "no room on the disk of %s; make room and run again, what "
-		    "was committed is intact",
-		    d->place);
-	case SQLITE_NOTADB:
-		return sink_fail(why, EXIT_USAGE,
-		    "%s is no SQLite database; name another file", d->place);
-	case SQLITE_CORRUPT:
-		/* SQLite says so of sectors that cannot be read, too. */
-		return sink_fail(why, EXIT_TEMPORARY,
-		    "%s is damaged (%s); if its disk is well, remove it and "
-		    "the next run builds it anew",
-		    d->place, text);
-	default:
-		return sink_fail(why, EXIT_TEMPORARY,
-		    "%s: cannot %s: %s; see to its disk, to memory and to who "
-		    "may write there, then run again",
-		    d->place, doing, text);
-	}
+	return sqlite_failed(d->db, d->place, doing, why);
 }
 
 static int
