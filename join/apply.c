@@ -17,6 +17,7 @@
 #include "json_copy.h"
 #include "leave.h"
 #include "log.h"
+#include "merge.h"
 
 struct page {
 	struct join *j;
@@ -26,6 +27,7 @@ struct page {
 	int64_t container; /* the group whose members these are, or 0 */
 	int64_t generation;
 	int unsure; /* UNSURE_*: something in it cannot be marked as seen */
+	enum merge_kind kind;
 	struct letter *letter; /* it is a dead letter that was mapped again */
 	struct buf text, changed;
 };
@@ -112,11 +114,45 @@ write_attrs(struct page *p, int64_t pk)
 	    "is", pk, p->text.data, p->text.len);
 }
 
+/* The merge will look at it, with what the store has of its attributes. */
 static void
-add(struct page *p, const char *id, size_t len, const uint8_t hash[16])
+tell_merge(struct page *p, int64_t pk, yyjson_val *record, bool fresh)
+{
+	bool partly = json_get(record, MSG_ERRORS) != NULL ||
+		      json_get(record, MSG_KEPT) != NULL;
+	yyjson_doc *doc = NULL;
+	struct merge_news news = { .object = pk,
+		.attrs = json_get(record, MSG_ATTRS),
+		.changed = p->changed.len > 0 ? p->changed.data : NULL,
+		.fresh = fresh };
+
+	if (partly) {
+		doc = yyjson_read(
+		    p->text.data, p->text.len, YYJSON_READ_NUMBER_AS_RAW);
+		news.attrs = yyjson_doc_get_root(doc);
+	}
+	merge_put(p->j, p->f, &news);
+	yyjson_doc_free(doc);
+}
+
+/* An object is new, is back or has changed. */
+static void
+tell(struct page *p, int64_t pk, int64_t mesh, yyjson_val *record, bool fresh)
+{
+	if (p->kind != MERGE_NOT)
+		tell_merge(p, pk, record, fresh);
+	else
+		change_add(p->s, mesh, MSG_PUT,
+		    !fresh && p->changed.len > 0 ? p->changed.data : NULL);
+}
+
+static void
+add(struct page *p, yyjson_val *record, const char *id, size_t len,
+    const uint8_t hash[16])
 {
 	int64_t pk = store_next_object(p->s);
-	int64_t mesh = project_add(p->s, p->f, id, pk);
+	int64_t mesh =
+	    p->kind == MERGE_NOT ? project_add(p->s, p->f, id, pk) : 0;
 
 	store_do(p->s,
 	    "INSERT INTO object(pk, stream, id, hash, mesh, rules, container)"
@@ -127,14 +163,16 @@ add(struct page *p, const char *id, size_t len, const uint8_t hash[16])
 	    p->text.data, p->text.len);
 	store_do(p->s, "INSERT INTO seen(pk, generation) VALUES(?, ?)", "ii",
 	    pk, p->generation);
-	change_add(p->s, mesh, MSG_PUT, NULL);
+	buf_clear(&p->changed);
+	tell(p, pk, mesh, record, true);
 	p->f->counts.added++;
 	p->f->alive++;
 }
 
 /* The same id again: the tombstone lives, with the mesh id it had. */
 static void
-revive(struct page *p, const struct object *o, const uint8_t hash[16])
+revive(struct page *p, const struct object *o, yyjson_val *record,
+    const uint8_t hash[16])
 {
 	store_do(p->s,
 	    "UPDATE object SET hash = ?, gone = NULL, rules = ?,"
@@ -146,7 +184,9 @@ revive(struct page *p, const struct object *o, const uint8_t hash[16])
 	    " VALUES(?, ?)",
 	    "ii", o->pk, p->generation);
 	store_do(p->s, "DELETE FROM tombstone WHERE pk = ?", "i", o->pk);
-	change_add(p->s, o->mesh, MSG_PUT, NULL);
+	buf_clear(&p->changed);
+	buf_str(&p->changed, "[]");
+	tell(p, o->pk, o->mesh, record, true);
 	p->f->counts.added++;
 	p->f->alive++;
 }
@@ -170,11 +210,13 @@ update(struct page *p, const struct object *o, yyjson_val *record,
 	mark_seen(p, o->pk);
 	write_attrs(p, o->pk);
 	if (loud == 0) {
+		/* A merged object has its own copy of what is quiet. */
+		if (p->kind != MERGE_NOT)
+			tell(p, o->pk, o->mesh, record, false);
 		p->f->counts.same++;
 		return;
 	}
-	change_add(p->s, o->mesh, MSG_PUT,
-	    p->changed.len > 0 ? p->changed.data : NULL);
+	tell(p, o->pk, o->mesh, record, false);
 	p->f->counts.changed++;
 }
 
@@ -207,9 +249,9 @@ put(struct page *p, yyjson_val *record, const char *id, size_t len)
 	if (fault != JSON_FINE)
 		refuse(p, record, id, "E_RECORD", json_fault_text(fault));
 	else if (!known)
-		add(p, id, len, hash);
+		add(p, record, id, len, hash);
 	else if (!o.living)
-		revive(p, &o, hash);
+		revive(p, &o, record, hash);
 	else
 		update(p, &o, record, hash);
 }
@@ -331,6 +373,7 @@ apply_page(struct join *j, struct flow *f, const struct msg *m)
 	size_t n = yyjson_arr_size(m->records) + yyjson_arr_size(m->bad);
 
 	p.generation = f->generation;
+	p.kind = merge_kind(j->rules, f->stream);
 	rules_seen(&p);
 	container_open(j->store, f, m, &p.container, &p.generation);
 	apply_records(&p);

@@ -2,8 +2,8 @@
  * body.c - mesh objects as JSON, read from the store when they are sent.
  *
  * outbox.c and `join dump` call it.  A mesh object that is gone by now is a
- * delete, whatever its change-log row said.  The body of a merged object will
- * be read here beside that of a single contributor.
+ * delete, whatever its change-log row said.  Where a join rule merges, the body
+ * was made by merge_body.c; else it is what its only contributor has.
  */
 
 #include "outbox.h"
@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "clock.h"
 #include "json.h"
 #include "mem.h"
 
@@ -52,19 +53,41 @@ source_name(struct store *s, int64_t stream)
 }
 
 /* The columns of an object, and where they are. */
-#define BODY "SELECT m.pk, m.type, m.id, o.gone, o.stream, o.id, a.text"
+#define BODY                                                              \
+	"SELECT m.pk, m.type, m.id, coalesce(o.gone, m.state), o.stream," \
+	" o.id, coalesce(a.text, b.text), b.contributors, m.leave_at"
 #define CONTRIBUTOR                              \
 	" LEFT JOIN object o ON o.pk = m.object" \
-	" LEFT JOIN attrs a ON a.pk = o.pk"
+	" LEFT JOIN attrs a ON a.pk = o.pk"      \
+	" LEFT JOIN body b ON b.mesh = m.pk"
+
+/* A person whom no source knows any more, as long as its grace lasts. */
+static void
+put_state(sqlite3_stmt *st, struct buf *out)
+{
+	char at[CLOCK_TEXT];
+
+	if (sqlite3_column_type(st, 8) == SQLITE_NULL)
+		return;
+	msg_str(out, MSG_STATE, store_text(st, 3));
+	clock_rfc3339(sqlite3_column_int64(st, 8), at);
+	msg_str(out, MSG_LEAVE_AT, at);
+}
 
 static void
 put(struct store *s, sqlite3_stmt *st, struct buf *out)
 {
-	const char *source = source_name(s, sqlite3_column_int64(st, 4));
+	const char *source, *merged = store_text(st, 7);
 
 	buf_str(out, ",\"" MSG_OBJECT "\":");
 	buf_add(out, sqlite3_column_text(st, 6),
 	    (size_t)sqlite3_column_bytes(st, 6));
+	if (merged != NULL) {
+		msg_raw(out, MSG_CONTRIBUTORS, merged, strlen(merged));
+		put_state(st, out);
+		return;
+	}
+	source = source_name(s, sqlite3_column_int64(st, 4));
 	buf_str(out, ",\"" MSG_CONTRIBUTORS "\":[");
 	/* Two JSON strings without the quotes between them. */
 	buf_json(out, source, strlen(source));
@@ -117,8 +140,8 @@ body_changes(struct store *s, int64_t number, size_t n, size_t bytes_max,
 		if (!first)
 			buf_char(out, ',');
 		first = false;
-		row(s, st, store_text(st, 7), out);
-		number = sqlite3_column_int64(st, 8);
+		row(s, st, store_text(st, 9), out);
+		number = sqlite3_column_int64(st, 10);
 	}
 	store_end(st);
 	return number;
@@ -145,7 +168,7 @@ body_page(
 {
 	sqlite3_stmt *st = store_ask(s,
 	    BODY " FROM mesh m" CONTRIBUTOR
-		 " WHERE m.pk > ? AND a.pk IS NOT NULL"
+		 " WHERE m.pk > ? AND (a.pk IS NOT NULL OR b.mesh IS NOT NULL)"
 		 " ORDER BY m.pk LIMIT ?",
 	    "ii", *pk, (int64_t)n);
 	int rows = 0;

@@ -16,6 +16,7 @@
 #include "json.h"
 #include "leave.h"
 #include "log.h"
+#include "merge.h"
 
 #define LEAVE_CHUNK 512
 
@@ -50,7 +51,10 @@ object_leave(
 	store_do(s, "DELETE FROM attrs WHERE pk = ?", "i", o->pk);
 	store_do(s, "DELETE FROM seen WHERE pk = ?", "i", o->pk);
 	store_do(s, "DELETE FROM leaving WHERE pk = ?", "i", o->pk);
-	change_add(s, o->mesh, MSG_DELETE, NULL);
+	if (o->mesh != 0)
+		change_add(s, o->mesh, MSG_DELETE, NULL);
+	else
+		merge_gone(s, o->pk);
 	store_do(s,
 	    "INSERT OR REPLACE INTO tombstone(pk, number, at)"
 	    " VALUES(?, ?, ?)",

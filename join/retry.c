@@ -25,6 +25,7 @@
 #include "leave.h"
 #include "lines.h"
 #include "log.h"
+#include "merge.h"
 #include "mem.h"
 #include "report.h"
 
@@ -436,7 +437,10 @@ dead_retry(const struct dead_filter *f)
 	if (rc == EXIT_DONE)
 		rc = check_ids(j.store, f);
 	if (rc == EXIT_DONE)
+		rc = merge_prepare(&j);
+	if (rc == EXIT_DONE)
 		rc = retry_all(r);
+	merge_free(&j);
 	store_close(j.store);
 	rules_free(j.rules);
 	buf_free(&r->pages);

@@ -27,7 +27,7 @@
 #define STORE_APPLICATION 0x49444d4a /* "IDMJ" */
 #define STORE_BUSY_MS 30000
 #ifndef STORE_QUERIES
-#define STORE_QUERIES 256 /* a power of two, over the statements in use */
+#define STORE_QUERIES 512 /* a power of two, over the statements in use */
 #endif
 
 struct store_query {

@@ -44,6 +44,15 @@ static const char *const steps[] = {
 	" r.generation FROM stream t JOIN run r ON r.source = t.source"
 	" WHERE t.pk = reject.stream AND r.number = reject.last_run), 0);"
 	"CREATE INDEX reject_open ON reject(stream) WHERE resolved IS NULL;",
+
+	"ALTER TABLE type ADD COLUMN people INTEGER NOT NULL DEFAULT 0;"
+	"ALTER TABLE type ADD COLUMN rules TEXT;"
+	"ALTER TABLE mesh ADD COLUMN state TEXT;"
+	"ALTER TABLE mesh ADD COLUMN leave_at INTEGER;"
+	"ALTER TABLE mesh ADD COLUMN minter INTEGER;"
+	"ALTER TABLE mesh ADD COLUMN nth INTEGER;"
+#include "store_merge.h"
+	,
 };
 
 int

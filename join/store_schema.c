@@ -73,10 +73,17 @@ const char store_schema[] =
     " at INTEGER NOT NULL);"
     "CREATE TABLE rules(pk INTEGER PRIMARY KEY,"
     " version TEXT NOT NULL UNIQUE);"
-    "CREATE TABLE type(pk INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE);"
-    /* object: the only contributor, of a type without a join rule. */
+    /* people: living mesh objects of a type with a join rule; rules: the
+     * version that its keys and bodies were made with. */
+    "CREATE TABLE type(pk INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE,"
+    " people INTEGER NOT NULL DEFAULT 0, rules TEXT);"
+    /* object: the only contributor, of a type without a join rule; the
+     * others' are in link, and state (NULL: living, leaving, gone, alias),
+     * leave_at (ms) and minter, the object whose id theirs was made of for
+     * the nth time, are only theirs. */
     "CREATE TABLE mesh(pk INTEGER PRIMARY KEY, type INTEGER NOT NULL,"
-    " id TEXT NOT NULL, object INTEGER);"
+    " id TEXT NOT NULL, object INTEGER, state TEXT, leave_at INTEGER,"
+    " minter INTEGER, nth INTEGER);"
     /* changed: JSON array of attributes, NULL when the object is new. */
     "CREATE TABLE change(number INTEGER PRIMARY KEY, mesh INTEGER NOT NULL,"
     " op TEXT NOT NULL, changed TEXT, at INTEGER NOT NULL);"
@@ -91,4 +98,6 @@ const char store_schema[] =
     " generation INTEGER NOT NULL DEFAULT 0, container INTEGER,"
     " tries INTEGER NOT NULL DEFAULT 0, resolved INTEGER, how TEXT,"
     " UNIQUE(stream, id));"
-    "CREATE INDEX reject_open ON reject(stream) WHERE resolved IS NULL;";
+    "CREATE INDEX reject_open ON reject(stream) WHERE resolved IS NULL;"
+#include "store_merge.h"
+    ;

@@ -526,11 +526,11 @@ link_refs(struct rules *r, const struct policy *p)
 		while (f->ref != NULL && to < r->npolicies &&
 		       strcmp(r->policies[to].type, f->ref) != 0)
 			to++;
-		if (f->ref == NULL || f->nby == 0)
+		if (f->ref == NULL)
 			continue;
 		if (to == r->npolicies)
 			load_error(&r->load, f->file, f->line,
-			    "flow: by needs a join \"%s\"", f->ref);
+			    "flow: ref needs a join \"%s\"", f->ref);
 		for (size_t k = 0; to < r->npolicies && k < f->nby; k++)
 			f->lookups[k] =
 			    lookup_key(&m, &r->policies[to], f->by[k], f);

@@ -251,7 +251,7 @@ add_objects(struct store *s, int n)
 		    " VALUES(?1, 1, 'u' || ?1, ?1, 1)",
 		    "i", i);
 		store_do(
-		    s, "INSERT INTO mesh VALUES(?1, 1, 'm' || ?1, ?1)", "i", i);
+		    s, "INSERT INTO mesh(pk, type, id, object) VALUES(?1, 1, 'm' || ?1, ?1)", "i", i);
 		store_do(s,
 		    "INSERT INTO attrs VALUES(?1, '{\"n\":' || ?1 || '}')", "i",
 		    i);

@@ -1,0 +1,198 @@
+/*
+ * merge_mark.c - what a page leaves behind for the merge.
+ *
+ * apply.c and leave.c call it inside of their transaction.  Key values are
+ * kept beside the objects so that a merge never reads attributes to find out
+ * who is who; an object that gave up a value marks those that still have it,
+ * for they may have become unambiguous.
+ */
+
+#include "merge_private.h"
+
+#include <string.h>
+
+#include "clock.h"
+
+enum merge_kind
+merge_kind(const struct rules *r, const char *stream)
+{
+	if (strcmp(stream, "GroupMember") == 0)
+		return rules_policy(r, "User") != NULL ||
+			       rules_policy(r, "Group") != NULL
+			   ? MERGE_EDGE
+			   : MERGE_NOT;
+	return rules_policy(r, stream) != NULL ? MERGE_JOINED : MERGE_NOT;
+}
+
+static void
+mark(struct store *s, int64_t type, int64_t object, bool changed)
+{
+	store_do(s,
+	    "INSERT INTO dirty(type, object, changed) VALUES(?, ?, ?)"
+	    " ON CONFLICT DO UPDATE SET changed = changed | excluded.changed",
+	    "iii", type, object, (int64_t)changed);
+}
+
+/* The values of one key. */
+struct values {
+	struct store *s;
+	int64_t type, key, object;
+	bool lookup, moved;
+	struct buf now; /* NUL-terminated values */
+};
+
+static void
+add_value(void *ctx, const char *text, size_t len)
+{
+	struct values *v = ctx;
+
+	buf_add(&v->now, text, len);
+	buf_char(&v->now, '\0');
+	if (store_do(v->s,
+		"INSERT OR IGNORE INTO matchkey(key, value, object)"
+		" VALUES(?, ?, ?)",
+		"isi", v->key, text, len, v->object) == 0)
+		return;
+	v->moved = true;
+	if (v->lookup)
+		merge_ref_valued(
+		    v->s, v->key, v->now.data + v->now.len - len - 1);
+}
+
+static bool
+has(const struct buf *list, const char *value)
+{
+	for (size_t at = 0; at < list->len; at += strlen(list->data + at) + 1)
+		if (strcmp(list->data + at, value) == 0)
+			return true;
+	return false;
+}
+
+/* Whoever still has the value may be unambiguous now. */
+static void
+drop_value(struct values *v, const char *value)
+{
+	store_do(v->s,
+	    "DELETE FROM matchkey WHERE key = ? AND value = ? AND object = ?",
+	    "iti", v->key, value, v->object);
+	v->moved = true;
+	if (v->lookup)
+		merge_ref_valued(v->s, v->key, value);
+	else
+		store_do(v->s,
+		    "INSERT OR IGNORE INTO dirty(type, object)"
+		    " SELECT ?, object FROM matchkey"
+		    " WHERE key = ? AND value = ?",
+		    "iit", v->type, v->key, value);
+}
+
+/* Values that the object had and has no more. */
+static void
+drop_values(struct values *v)
+{
+	sqlite3_stmt *st = store_ask(v->s,
+	    "SELECT value FROM matchkey WHERE object = ? AND key = ?", "ii",
+	    v->object, v->key);
+	struct buf gone = { 0 };
+
+	while (store_row(v->s, st)) {
+		const char *value = store_text(st, 0);
+
+		if (!has(&v->now, value))
+			buf_add(&gone, value, strlen(value) + 1);
+	}
+	for (size_t at = 0; at < gone.len; at += strlen(gone.data + at) + 1)
+		drop_value(v, gone.data + at);
+	buf_free(&gone);
+}
+
+bool
+merge_values_put(struct store *s, const struct merge_type *t, size_t key,
+    const struct merge_news *news)
+{
+	struct values v = { .s = s,
+		.type = t->pk,
+		.key = t->keys[key],
+		.object = news->object,
+		.lookup = key >= t->policy->nkeys };
+
+	policy_values(t->policy, key, news->attrs, add_value, &v);
+	if (!news->fresh || news->changed != NULL)
+		drop_values(&v);
+	buf_free(&v.now);
+	return v.moved && !v.lookup;
+}
+
+/* Does the guard count who changes in one of these attributes? */
+static bool
+is_guarded(const struct policy *p, const char *changed)
+{
+	yyjson_doc *doc;
+	yyjson_val *name;
+	size_t i, n;
+	bool is = false;
+
+	if (changed == NULL || p->change.nattrs == 0)
+		return false;
+	doc = yyjson_read(changed, strlen(changed), 0);
+	yyjson_arr_foreach(yyjson_doc_get_root(doc), i, n, name)
+	{
+		for (size_t k = 0; k < p->change.nattrs; k++)
+			is |= yyjson_equals_str(name, p->change.attrs[k]);
+	}
+	yyjson_doc_free(doc);
+	return is;
+}
+
+/* Only the body of its person is to be made again, if it has one. */
+static bool
+is_linked(struct store *s, int64_t object)
+{
+	return store_do(s,
+		   "INSERT OR IGNORE INTO stale(grp, mesh)"
+		   " SELECT mesh, mesh FROM link"
+		   " WHERE object = ? AND mesh <> 0",
+		   "i", object) > 0;
+}
+
+void
+merge_put(struct join *j, const struct flow *f, const struct merge_news *news)
+{
+	const struct merge_type *t = merge_type_named(j->merge, f->stream);
+	bool moved = false, guarded;
+
+	if (t == NULL) {
+		mark(j->store, f->type_pk, news->object, false);
+		return;
+	}
+	for (size_t k = 0; k < t->nkeys; k++)
+		moved |= merge_values_put(j->store, t, k, news);
+	guarded = is_guarded(t->policy, news->changed);
+	if (news->fresh || moved || guarded ||
+	    !is_linked(j->store, news->object))
+		mark(j->store, f->type_pk, news->object, guarded);
+}
+
+void
+merge_gone(struct store *s, int64_t object)
+{
+	store_do(s,
+	    "INSERT OR IGNORE INTO dirty(type, object)"
+	    " SELECT y.pk, o.pk FROM object o JOIN stream t ON t.pk = o.stream"
+	    " JOIN type y ON y.name = t.name WHERE o.pk = ?",
+	    "i", object);
+}
+
+void
+merge_due(struct store *s, int64_t type, const char *at)
+{
+	int64_t ms = 0;
+
+	if (at == NULL || clock_parse_rfc3339(at, strlen(at), &ms) != 0)
+		ms = 0;
+	store_do(s,
+	    "INSERT INTO merge(type, state, at) VALUES(?, 'due', ?)"
+	    " ON CONFLICT(type) DO UPDATE SET state = 'due',"
+	    " at = max(at, excluded.at)",
+	    "ii", type, ms);
+}

@@ -1,0 +1,388 @@
+/*
+ * merge_plan.c - what a merge would do, and whether its guard lets it.
+ *
+ * Every component is matched once without a trace in the database; who would
+ * leave, be parted or change is counted, and all outcomes go into one hash,
+ * which is the name of the plan.  The sum of the components' hashes does not
+ * depend on their order.
+ */
+
+#include "merge_private.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <xxhash.h>
+
+#include "mem.h"
+
+#define TEXT 9 /* eight digits and a NUL */
+
+static char *
+digits(char *to, uint32_t n)
+{
+	static const char hex[] = "0123456789abcdef";
+
+	for (int i = 7; i >= 0; i--, n >>= 4)
+		to[i] = hex[n & 15];
+	to[8] = '\0';
+	return to;
+}
+
+static void
+reserve(struct merge_part *p, size_t n, size_t values)
+{
+	if (n > p->cap) {
+		p->cap = n * 2;
+		p->in = xrealloc(p->in, p->cap * sizeof(*p->in));
+	}
+	if (n + values > p->vcap) {
+		p->vcap = (n + values) * 2;
+		p->values = xrealloc(p->values, p->vcap * sizeof(*p->values));
+		p->texts = xrealloc(p->texts, p->vcap * TEXT);
+	}
+}
+
+/* Decisions are few: only a component with one looks through them. */
+static size_t
+find_decisions(const struct merge_world *w, struct merge_part *p)
+{
+	size_t n = 0;
+	bool any = false;
+
+	for (size_t i = 0; i < p->n; i++)
+		any |= (w->flags[p->objects[i]] & MERGE_IS_DECIDED) != 0;
+	for (size_t k = 0; any && k < w->ndecisions; k++) {
+		struct match_decision d = w->decisions[k];
+		size_t a = p->n, b = p->n;
+
+		for (size_t i = 0; i < p->n; i++) {
+			if (p->objects[i] == d.a)
+				a = i;
+			if (p->objects[i] == d.b)
+				b = i;
+		}
+		if (a == p->n || b == p->n)
+			continue;
+		if (n == p->dcap) {
+			p->dcap = p->dcap * 2 + 8;
+			p->decisions = xrealloc(
+			    p->decisions, p->dcap * sizeof(*p->decisions));
+		}
+		p->decisions[n++] = (struct match_decision){ d.verb, a, b };
+	}
+	return n;
+}
+
+static void
+set_objects(const struct merge_world *w, struct merge_part *p)
+{
+	size_t v = 0, t = 0;
+
+	for (size_t i = 0; i < p->n; i++) {
+		uint32_t o = p->objects[i];
+		uint32_t from = w->first[o], to = w->first[o + 1];
+
+		p->in[i] = (struct match_object){
+			.source = w->rank[o],
+			.id = digits(p->texts + TEXT * t++, w->id[o]),
+			.gone = (w->flags[o] & MERGE_IS_GONE) != 0,
+			.mesh = w->mesh[o],
+			.evidence =
+			    w->mesh[o] != 0 ? w->evidence[o] : MATCH_NONE,
+			.with = MATCH_NOBODY,
+			.values = p->values + v,
+			.nvalues = to - from,
+		};
+		for (uint32_t k = from; k < to; k++)
+			p->values[v++] = (struct match_value){
+				(int)w->values[k].key,
+				digits(p->texts + TEXT * t++, w->values[k].text)
+			};
+	}
+}
+
+void
+merge_match(const struct merge_type *t, const struct merge_world *w,
+    size_t component, struct merge_part *p)
+{
+	bool propose[MERGE_KEYS_MAX], hold[MERGE_SOURCES_MAX];
+	struct match_rules rules = { .nkeys = t->policy->nkeys,
+		.propose = propose,
+		.nsources = t->nsources,
+		.hold = hold,
+		.strict = t->policy->strict,
+		.same_key = (enum match_back)t->policy->same_key };
+	struct match_input in = { .rules = &rules };
+	size_t values = 0;
+
+	p->w = w;
+	p->objects = w->order + w->start[component];
+	p->n = w->start[component + 1] - w->start[component];
+	for (size_t i = 0; i < p->n; i++)
+		values += w->first[p->objects[i] + 1] - w->first[p->objects[i]];
+	for (size_t k = 0; k < rules.nkeys; k++)
+		propose[k] = t->policy->keys[k].propose;
+	for (size_t i = 0; i < t->nsources; i++)
+		hold[i] = t->sources[i].entry < t->policy->nsources &&
+			  t->policy->sources[t->sources[i].entry].hold;
+	reserve(p, p->n, values);
+	set_objects(w, p);
+	in.objects = p->in;
+	in.n = p->n;
+	in.ndecisions = find_decisions(w, p);
+	in.decisions = p->decisions;
+	match_free(&p->out);
+	match(&in, &p->out);
+}
+
+void
+merge_part_free(struct merge_part *p)
+{
+	match_free(&p->out);
+	free(p->in);
+	free(p->values);
+	free(p->texts);
+	free(p->decisions);
+	*p = (struct merge_part){ 0 };
+}
+
+static bool
+is_living(struct store *s, int64_t mesh)
+{
+	sqlite3_stmt *st = store_ask(
+	    s, "SELECT 1 FROM mesh WHERE pk = ? AND state IS NULL", "i", mesh);
+	bool is = store_row(s, st) != 0;
+
+	store_end(st);
+	return is;
+}
+
+/* The person that goes on with the id, -1: none. */
+static int
+kept_by(const struct match_output *out, int64_t mesh)
+{
+	for (size_t i = 0; i < out->npersons; i++)
+		if (out->persons[i].mesh == mesh)
+			return (int)i;
+	return -1;
+}
+
+static bool
+is_alias(const struct match_output *out, int64_t mesh)
+{
+	for (size_t i = 0; i < out->naliases; i++)
+		if (out->aliases[i].mesh == mesh)
+			return true;
+	return false;
+}
+
+static bool
+is_listed(const struct merge_leaver *list, size_t n, int64_t mesh)
+{
+	for (size_t i = 0; i < n; i++)
+		if (list[i].mesh == mesh)
+			return true;
+	return false;
+}
+
+size_t
+merge_leavers(struct store *s, const struct merge_type *t,
+    const struct merge_part *p, struct merge_leaver *list)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < p->n; i++) {
+		uint32_t o = p->objects[i];
+		int64_t mesh = p->w->mesh[o];
+		int person;
+
+		if (mesh == 0 || is_listed(list, n, mesh))
+			continue;
+		person = kept_by(&p->out, mesh);
+		if (person >= 0 &&
+		    !(t->policy->any && (p->w->flags[o] & MERGE_IS_GONE) != 0))
+			continue;
+		if (person < 0 && is_alias(&p->out, mesh))
+			continue;
+		if (is_living(s, mesh))
+			list[n++] = (struct merge_leaver){ mesh, o, person };
+	}
+	return n;
+}
+
+/* Reasons and how often, in the order in which they came. */
+struct reasons {
+	char text[16][160];
+	int64_t n[16];
+	size_t used;
+};
+
+static void
+add_reason(struct store *s, const struct merge_type *t,
+    const struct merge_world *w, uint32_t object, struct reasons *r)
+{
+	sqlite3_stmt *st = store_ask(
+	    s, "SELECT gone FROM object WHERE pk = ?", "i", w->pk[object]);
+	const char *gone = NULL;
+	char text[160];
+	size_t i = 0;
+
+	if (store_row(s, st))
+		gone = store_text(st, 0);
+	snprintf(text, sizeof(text), "%.100s %.50s",
+	    t->sources[w->rank[object]].name, gone != NULL ? gone : "held");
+	store_end(st);
+	while (i < r->used && strcmp(r->text[i], text) != 0)
+		i++;
+	if (i == 16)
+		i = 15;
+	else if (i == r->used)
+		snprintf(r->text[r->used++], sizeof(r->text[0]), "%s", text);
+	r->n[i]++;
+}
+
+/* Living objects that would not be with those they were with. */
+static int64_t
+count_parted(const struct merge_part *p)
+{
+	int64_t n = 0;
+
+	for (size_t i = 0; i < p->n; i++) {
+		int64_t mesh = p->w->mesh[p->objects[i]];
+		int person = p->out.places[i].person, kept;
+
+		if (mesh == 0 || p->in[i].gone)
+			continue;
+		kept = kept_by(&p->out, mesh);
+		n += kept >= 0 && kept != person;
+	}
+	return n;
+}
+
+static uint64_t
+hash_part(const struct merge_part *p, const struct merge_leaver *leavers,
+    size_t n, struct buf *b)
+{
+	buf_clear(b);
+	for (size_t i = 0; i < p->n; i++) {
+		const struct match_place *place = &p->out.places[i];
+		const struct match_person *person =
+		    place->person >= 0 ? &p->out.persons[place->person] : NULL;
+		int64_t row[5] = { p->w->pk[p->objects[i]],
+			person != NULL ? p->w->pk[p->objects[person->lead]] : 0,
+			person != NULL ? person->mesh : 0, place->evidence,
+			place->held };
+
+		buf_add(b, row, sizeof(row));
+	}
+	for (size_t i = 0; i < n; i++)
+		buf_add(b, &leavers[i].mesh, sizeof(leavers[i].mesh));
+	return XXH3_64bits(b->data, b->len);
+}
+
+static void
+write_reasons(const struct reasons *r, struct buf *b)
+{
+	for (size_t i = 0; i < r->used; i++) {
+		if (i > 0)
+			buf_char(b, ',');
+		buf_json_str(b, r->text[i]);
+		buf_fmt(b, ":%lld", (long long)r->n[i]);
+	}
+}
+
+static int64_t
+people(struct store *s, int64_t type)
+{
+	sqlite3_stmt *st =
+	    store_ask(s, "SELECT people FROM type WHERE pk = ?", "i", type);
+	int64_t n = store_row(s, st) ? sqlite3_column_int64(st, 0) : 0;
+
+	store_end(st);
+	return n;
+}
+
+void
+merge_plan_make(struct store *s, const struct merge_type *t,
+    const struct merge_world *w, struct merge_plan *p)
+{
+	struct merge_leaver *leavers = xcalloc(w->n + 1, sizeof(*leavers));
+	struct merge_part part = { 0 };
+	struct reasons reasons = { .used = 0 };
+	struct buf b = { 0 };
+	uint64_t sum = 0;
+
+	*p = (struct merge_plan){ .persons = people(s, t->pk) };
+	for (size_t c = 0; c < w->ncomponents; c++) {
+		size_t n;
+
+		merge_match(t, w, c, &part);
+		n = merge_leavers(s, t, &part, leavers);
+		for (size_t i = 0; i < n; i++)
+			add_reason(s, t, w, leavers[i].object, &reasons);
+		p->leaves += (int64_t)n;
+		p->unjoins += count_parted(&part);
+		p->objects += (int64_t)part.n;
+		for (size_t i = 0; i < part.n; i++) {
+			p->changed +=
+			    (w->flags[part.objects[i]] & MERGE_IS_CHANGED) != 0;
+			p->held += part.out.places[i].held != MATCH_FINE;
+		}
+		sum += hash_part(&part, leavers, n, &b);
+	}
+	snprintf(p->hash, sizeof(p->hash), "%016llx", (unsigned long long)sum);
+	write_reasons(&reasons, &p->by);
+	merge_part_free(&part);
+	buf_free(&b);
+	free(leavers);
+}
+
+static bool
+is_over(const struct policy_limit *l, int64_t n, int64_t of)
+{
+	return n > 0 && ((l->max >= 0 && n > l->max) ||
+			    (l->percent >= 0 && of >= l->of_at_least &&
+				(double)n * 100 > l->percent * (double)of));
+}
+
+static int
+stop(const struct policy_limit *l, const char *name, const char *what,
+    int64_t n, int64_t of, const struct merge_plan *p, struct why *why)
+{
+	char at[128] = "", max[64] = "", percent[64] = "";
+
+	if (l->file != NULL)
+		snprintf(at, sizeof(at), "%s:%d", l->file, l->line);
+	if (l->max >= 0)
+		snprintf(max, sizeof(max), " %lld", (long long)l->max);
+	if (l->percent >= 0)
+		snprintf(percent, sizeof(percent), "%s%g %%",
+		    l->max >= 0 ? " or " : " ", l->percent);
+	return why_set(why, "E_GUARD", at,
+	    "%lld of %lld %s; guard %s%s%s%s allows%s%s; nothing was done%s%s",
+	    (long long)n, (long long)of, what, name, at[0] != '\0' ? " (" : "",
+	    at, at[0] != '\0' ? ")" : "", max, percent,
+	    p->by.len > 0 ? ": " : "", p->by.len > 0 ? p->by.data : "");
+}
+
+int
+merge_plan_judge(
+    const struct merge_type *t, const struct merge_plan *p, struct why *why)
+{
+	const struct policy *y = t->policy;
+
+	if (is_over(&y->leave, p->leaves, p->persons))
+		return stop(&y->leave, "leave", "would leave", p->leaves,
+		    p->persons, p, why);
+	if (is_over(&y->unjoin, p->unjoins, p->persons))
+		return stop(&y->unjoin, "unjoin",
+		    "would be parted from their others", p->unjoins, p->persons,
+		    p, why);
+	if (is_over(&y->change, p->changed, p->persons))
+		return stop(&y->change, "change",
+		    "change in guarded attributes", p->changed, p->persons, p,
+		    why);
+	return 0;
+}
