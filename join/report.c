@@ -211,7 +211,10 @@ report_dump(int argc, char **argv)
 		return rc;
 	st = store_ask(s,
 	    "SELECT m.pk FROM mesh m JOIN type t ON t.pk = m.type"
-	    " JOIN attrs a ON a.pk = m.object ORDER BY t.name, m.id",
+	    " LEFT JOIN attrs a ON a.pk = m.object"
+	    " LEFT JOIN body b ON b.mesh = m.pk"
+	    " WHERE a.pk IS NOT NULL OR b.mesh IS NOT NULL"
+	    " ORDER BY t.name, m.id",
 	    "");
 	while (store_row(s, st)) {
 		body_object(s, sqlite3_column_int64(st, 0), &b);
