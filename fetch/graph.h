@@ -20,8 +20,8 @@
 #include "call.h"
 #include "fetch.h"
 
-/* Path of the word that only a removed object has; message(5). */
-#define GRAPH_REMOVED "@removed.reason"
+/* Path of what only a removed object has; message(5). */
+#define GRAPH_REMOVED "@removed"
 
 /* graph_judge.c: as judge() of call.h. */
 enum verdict graph_judge(

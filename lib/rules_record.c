@@ -14,6 +14,7 @@
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
+#include "json.h"
 #include "msg.h"
 #include "utf8.h"
 
@@ -455,6 +456,8 @@ removed(struct rules *r, struct buf *out)
 	why = paths_values(r->map->plan.paths)[r->removed_slot];
 	if (why == NULL || yyjson_is_null(why))
 		return 0;
+	if (yyjson_is_obj(why))
+		why = json_get(why, "reason");
 	leave(out, MSG_DELETE,
 	    yyjson_equals_str(why, "changed") ? "restorable" : "removed");
 	return 1;

@@ -187,7 +187,7 @@ void
 stream_page(struct stream *s, const struct page *p)
 {
 	assert_ptr_equal(s, &stream);
-	assert_string_equal(p->removed, "@removed.reason");
+	assert_string_equal(p->removed, "@removed");
 	buf_fmt(&pages, "%s%s%s %s %.*s\n",
 	    p->context != NULL ? p->context : "-", p->partial ? " partial" : "",
 	    p->last ? " last" : "", p->state != NULL ? p->state : "-",

@@ -7,6 +7,7 @@
  *	# what it shows
  *	| a line of rules (none: the rules that ship)
  *	page: {"stream":"User", "context":{}, "key":[], "external":"",
+ *	       "connector":"okta", "removed":"", "keep":[],
  *	       "filter":"", "route":"search"}		(what is given only)
  *	in: a raw record
  *	out: the line that must come
@@ -94,14 +95,18 @@ set_page(struct scene *s, const char *text)
 	s->doc = yyjson_read(text, strlen(text), YYJSON_READ_NUMBER_AS_RAW);
 	assert_non_null(s->doc);
 	root = yyjson_doc_get_root(s->doc);
-	s->page = (struct rules_page){ .connector = "okta",
+	s->page = (struct rules_page){ .connector = yyjson_get_str(
+					   yyjson_obj_get(root, "connector")),
 		.source = "okta:contoso",
 		.stream = yyjson_get_str(yyjson_obj_get(root, "stream")),
 		.at = "2026-04-22T08:15:30.000Z",
 		.context = yyjson_obj_get(root, "context"),
 		.key = yyjson_obj_get(root, "key"),
-		.external_id =
-		    yyjson_get_str(yyjson_obj_get(root, "external")) };
+		.external_id = yyjson_get_str(yyjson_obj_get(root, "external")),
+		.removed = yyjson_get_str(yyjson_obj_get(root, "removed")),
+		.keep = yyjson_obj_get(root, "keep") };
+	if (s->page.connector == NULL)
+		s->page.connector = "okta";
 	if (s->page.stream == NULL)
 		s->page.stream = "User";
 	filter = yyjson_obj_get(root, "filter");
