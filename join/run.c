@@ -253,6 +253,16 @@ answered(struct store *s, int64_t source, const char *instance)
 	return found;
 }
 
+/* A fetch lists an unfinished group again from its first page. */
+static void
+forget_listings(struct store *s, int64_t source)
+{
+	store_do(s,
+	    "UPDATE container SET listing = NULL WHERE listing IS NOT NULL"
+	    " AND stream IN (SELECT pk FROM stream WHERE source = ?)",
+	    "i", source);
+}
+
 int
 run_begin(struct store *s, const struct ask *ask, struct why *why)
 {
@@ -260,11 +270,7 @@ run_begin(struct store *s, const struct ask *ask, struct why *why)
 
 	if (answered(s, source, ask->instance))
 		return EXIT_DONE;
-	/* A fetch lists an unfinished group again from its first page. */
-	store_do(s,
-	    "UPDATE container SET listing = NULL WHERE listing IS NOT NULL"
-	    " AND stream IN (SELECT pk FROM stream WHERE source = ?)",
-	    "i", source);
+	forget_listings(s, source);
 	run = unfinished(s, source, ask);
 	if (run != 0) {
 		resume(s, source, run);
@@ -284,7 +290,10 @@ run_begin(struct store *s, const struct ask *ask, struct why *why)
 int64_t
 run_begin_own(struct store *s, const char *source)
 {
-	return run_add(s, source_row(s, source), NULL);
+	int64_t row = source_row(s, source);
+
+	forget_listings(s, row);
+	return run_add(s, row, NULL);
 }
 
 static void
