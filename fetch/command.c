@@ -288,7 +288,7 @@ open_positions(struct fetch *f)
 	f->out = out_pipe_new(f);
 	if ((f->opt.resume != NULL ? resume_file(f, f->opt.resume, &why)
 				   : resume_nothing(f, &why)) < 0)
-		die(EXIT_USAGE, "%s", why.text);
+		die(resume_code(&why), "%s", why.text);
 }
 
 static enum exit_code

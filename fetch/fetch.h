@@ -125,6 +125,8 @@ struct stream *source_stream(struct source *s, const char *name);
 int resume_state(struct fetch *f, const struct msg *m, struct why *why);
 int resume_file(struct fetch *f, const char *path, struct why *why);
 int resume_nothing(struct fetch *f, struct why *why);
+/* EXIT_TEMPORARY where who writes the state was cut off. */
+enum exit_code resume_code(const struct why *why);
 
 /* lock.c: one fetch per tenant and host; exits with 111. */
 void lock_tenant(const char *tenant);

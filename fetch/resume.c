@@ -18,6 +18,8 @@
 #include "mem.h"
 #include "stream.h"
 
+#define CODE_TORN "E_TORN"
+
 static void
 copy_time(char out[CLOCK_TEXT], const char *text)
 {
@@ -151,7 +153,7 @@ resume_file(struct fetch *f, const char *path, struct why *why)
 					: open(path, O_RDONLY | O_CLOEXEC);
 	enum lines_result r;
 	struct lines *l;
-	int result = 0;
+	int result = 0, n = 0;
 	char *line;
 	size_t len;
 
@@ -166,16 +168,24 @@ resume_file(struct fetch *f, const char *path, struct why *why)
 		result = take_line(f, line, len, why);
 		if (result < 0)
 			break;
+		n++;
 	}
-	if (result == 0 && r != LINES_END)
-		result = why_set(why, "E_STATE", path,
-		    "%s does not end with a whole line: did what writes it "
-		    "fail?",
-		    path);
+	if (result == 0 && (r != LINES_END || n == 0))
+		result = why_set(why, CODE_TORN, path,
+		    "%s %s: did what writes it fail?", path,
+		    n == 0 && r == LINES_END
+			? "is empty"
+			: "does not end with a whole line");
 	lines_free(l);
 	if (fd != STDIN_FILENO)
 		close(fd);
 	return result == 0 ? all_positioned(f, path, why) : -1;
+}
+
+enum exit_code
+resume_code(const struct why *why)
+{
+	return strcmp(why->code, CODE_TORN) == 0 ? EXIT_TEMPORARY : EXIT_USAGE;
 }
 
 int
