@@ -18,12 +18,15 @@ rounds=4 # import, delta, full pass with deletes, a target built anew
 # than those that write are in $STEPS_OF.  The shim stands before ASan's
 # functions, which have to be told that this is meant.
 spoiled() {
-	local on=$1 how=$2 n=$3
+	spoil "$1" "$2" "$3"
 	shift 3
-	STEPS_ON=$on STEPS_DO=$how STEPS_AT=$n STEPS_LOG=$TMP/steps \
-		LD_PRELOAD=$SHIM \
-		ASAN_OPTIONS=${ASAN_OPTIONS:+$ASAN_OPTIONS:}verify_asan_link_order=0 \
-		"$@"
+	"${spoil[@]}" "$@"
+}
+# spoil PATTERNS HOW N: "${spoil[@]}" before a program, for start.
+spoil() {
+	spoil=(env "STEPS_ON=$1" "STEPS_DO=$2" "STEPS_AT=$3"
+		"STEPS_LOG=$TMP/steps" "LD_PRELOAD=$SHIM"
+		"ASAN_OPTIONS=${ASAN_OPTIONS:+$ASAN_OPTIONS:}verify_asan_link_order=0")
 }
 fired() { grep -q '^fired' "$TMP/steps" 2>/dev/null; }
 where() { sed -n 's/^fired //p' "$TMP/steps"; }

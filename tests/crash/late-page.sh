@@ -10,8 +10,9 @@ db=$TMP/state.db
 # A worker that stops just before it sends the first page of a stream.
 worker() {
 	rm -f "$TMP/steps"
-	STEPS_OF=send start worker spoiled "$1" stop 1 \
-		"$BUILD/idmesh-transform" -j 1 --jobs "$jobs" --commit "$commit"
+	spoil "$1" stop 1
+	STEPS_OF=send start worker "${spoil[@]}" "$BUILD/idmesh-transform" \
+		-j 1 --jobs "$jobs" --commit "$commit"
 }
 epoch() { sqlite3 "$db" 'SELECT max(epoch) FROM source'; }
 epoch_rose() { [ "$(epoch)" -gt "$before" ]; }

@@ -14,7 +14,8 @@
  *   STEPS_HAS   a write counts when these bytes are in it
  *   STEPS_AT    which step, 0 for none
  *   STEPS_DO    kill, kill-half (a write loses its end), kill-after, stop
- *               (SIGSTOP), short (a write takes half), or an errno's name
+ *               (SIGSTOP), hang (this thread alone, for ever), short (a
+ *               write takes half), or an errno's name
  *   STEPS_MORE  set: every later step fails too
  */
 
@@ -183,12 +184,18 @@ matches(const char *path)
 	return false;
 }
 
-static void
+_Noreturn static void
+hang_here(void)
+{
+	for (;;)
+		pause();
+}
+
+_Noreturn static void
 die_here(void)
 {
 	kill(getpid(), SIGKILL);
-	for (;;)
-		pause();
+	hang_here();
 }
 
 /* One more step of this kind: what is to become of it? */
@@ -213,10 +220,11 @@ step(enum kind kind, const char *path)
 		return KILL_HALF;
 	if (strcmp(plan.how, "short") == 0)
 		return SHORT;
-	if (strcmp(plan.how, "stop") == 0)
-		raise(SIGSTOP);
-	else
+	if (strcmp(plan.how, "hang") == 0)
+		hang_here();
+	if (strcmp(plan.how, "stop") != 0)
 		die_here();
+	raise(SIGSTOP);
 	return GO;
 }
 
