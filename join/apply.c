@@ -80,7 +80,8 @@ reject(struct page *p, yyjson_val *bad, const char *id, const char *stage)
 	}
 	if (!reject_put(p->j, p->f, &r))
 		p->unsure |= UNSURE_REJECT;
-	else if (object_find(p->s, p->f->stream_pk, id, strlen(id), &o) &&
+	else if (id != NULL &&
+		 object_find(p->s, p->f->stream_pk, id, strlen(id), &o) &&
 		 o.living)
 		mark_seen(p, o.pk);
 }

@@ -119,6 +119,24 @@ is 'its group and key are known' "$status:$("$JOIN" dump --db "$TMP/members.db" 
 } | through
 is 'gone from the group: nothing to retry' "$(letters | grep Member)" ''
 
+# --- a record without an id, one that join itself refused
+{
+	mode=delta api User 1 '' '{"status":"ACTIVE"}'
+	mode=delta end User 2
+} | through
+run "$JOIN" dead --retry --db "$db" 'page 1 record 0'
+is 'one without an id stays under its place' "$status:$(letters | grep -c page):$(letters | grep page)" \
+	'1:1:User page 1 record 0 1'
+sqlite3 "$db" "DELETE FROM reject WHERE id LIKE 'page%'"
+page Printer 1 '' "$(put p1 '{"name":"Ink"}')" | changes
+is 'a stream without a map' "$(letters | grep Printer)" 'Printer p1 0'
+run "$JOIN" dead --retry --db "$db" --stream Printer
+is 'without one it stays' "$status:$(letters | grep Printer)" '1:Printer p1 1'
+echo 'map "okta.Printer" { name = "name" }' >"$TMP/rules/printer.lua"
+run "$JOIN" dead --retry --db "$db" --stream Printer
+is 'with one it is what transform made of it' \
+	"$status:$(mesh | jq -r 'select(.type == "Printer") | .object.name')" 0:Ink
+
 # --- thousands of leavers do not come by this way
 broken x
 many=()
