@@ -9,7 +9,8 @@ PAGE_BYTES=226000 # 200 users of orgsim
 make_keys() {
 	local keys=$DIR/keys
 	rm -rf "$keys"
-	mkdir -p -m 700 "$keys" "$keys/peers/join" "$keys/peers/transform"
+	mkdir -p "$keys/peers/join" "$keys/peers/transform"
+	chmod 700 "$keys"
 	"$IDMESH" keygen "$keys/a" >/dev/null
 	"$IDMESH" keygen "$keys/b" >/dev/null
 	cp "$keys/a.pub" "$keys/peers/join/a.pub"
