@@ -72,6 +72,23 @@ fault '[]'
 run_once
 is 'then it goes on' "$pipe_status" '0 0 0 0'
 
+stop sim
+tenant brief --entra 900 --token-life 1 --latency 60
+entra_file "$TMP/entra.json"
+rm -f "$TMP"/a.db* "$TMP"/mesh.db*
+: >"$TMP/requests"
+run_once
+is 'tokens of a second: the run ends well' "$pipe_status" '0 0 0 0'
+ok 'they are renewed one at a time' test "$(grep -c '"POST"' "$TMP/requests")" -le 6
+stop brief
+
+tenant sim --entra 900 --entra-groups 20 --entra-edges 1500 \
+	--entra-quirks empty,repeat,removed --seed 3
+entra_file "$TMP/entra.json"
+rm -f "$TMP"/a.db* "$TMP"/mesh.db*
+run_once
+is 'a new tenant is read' "$pipe_status" '0 0 0 0'
+
 # --- links that are refused -------------------------------------------------------
 for how in syncStateNotFound gone resyncRequired; do
 	mutate '{"change": 5, "hardDelete": 2, "softDelete": 1, "move": 10,

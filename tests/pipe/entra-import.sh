@@ -72,6 +72,26 @@ is 'a full pass over an unchanged tenant ends well' "$pipe_status" '0 0 0 0'
 is 'and is no change at all' \
 	"$("$IDMESH" sink cursor "sqlite:$TMP/a-mesh.db")" "$before"
 
+# --- watermarks are printed, and taken as they were printed -------------------
+mark=("$IDMESH" join watermark --db "$TMP/a.db" entra:contoso)
+marks=$("${mark[@]}")
+run "${mark[@]}" "$(jq -c '.m = null' <<<"$marks")"
+is 'a watermark may be taken away' "$status" 0
+entra_pipeline "$TMP/entra.json" "$TMP/a.db" "sqlite:$TMP/a-mesh.db"
+is 'then that stream is read in full' \
+	"$("$IDMESH" join runs --db "$TMP/a.db" --json | tail -n 1 |
+		jq -r '.streams.GroupMember.mode + " " + .streams.User.mode')" \
+	'full delta'
+run "${mark[@]}" "$marks"
+is 'and be put back' "$status" 0
+entra_pipeline "$TMP/entra.json" "$TMP/a.db" "sqlite:$TMP/a-mesh.db"
+is 'from an older link comes what came before, and changes nothing' \
+	"$pipe_status $("$IDMESH" sink cursor "sqlite:$TMP/a-mesh.db")" \
+	"0 0 0 0 $before"
+run "${mark[@]}" '{"u": "2026-04-22T08:15:30.000Z"}'
+is 'a time is none for Entra: 100' "$status" 100
+like 'a time is none for Entra: says so' "$err" 'what was printed'
+
 # --- nothing secret ------------------------------------------------------------
 unlike 'the client secret is in no log, database or message' \
 	"$(grep -rlF "$APP_SECRET" "$TMP" 2>/dev/null | grep -v 'sim\.')" .
