@@ -16,6 +16,7 @@
 #include "json.h"
 #include "log.h"
 #include "mem.h"
+#include "merge.h"
 #include "opt.h"
 #include "report.h"
 #include "run.h"
@@ -285,6 +286,7 @@ approve(const char *db, const char *source, int64_t run)
 
 	if (rc != EXIT_DONE)
 		return rc;
+	j.store->let_go = true;
 	if (store_begin(j.store) != 0) {
 		rc = EXIT_TEMPORARY;
 	} else if (release(j.store, source, run) != 0) {
@@ -310,20 +312,50 @@ approve(const char *db, const char *source, int64_t run)
 	return rc;
 }
 
+/* A plan is named by its hash. */
+static bool
+is_plan(const char *word)
+{
+	return strlen(word) == 16 &&
+	       strspn(word, "0123456789abcdef") == strlen(word);
+}
+
+static int
+approve_plan(const char *db, const char *rules, const char *plan)
+{
+	struct join j = { .rules_dir = rules_dir(rules) };
+	int rc = EXIT_USAGE;
+
+	if (join_load_rules(&j) == 0)
+		rc = store_open(&j.store, db, STORE_WRITE);
+	if (rc == EXIT_DONE)
+		rc = merge_prepare(&j);
+	if (rc == EXIT_DONE)
+		rc = merge_approve(&j, plan);
+	merge_free(&j);
+	rules_free(j.rules);
+	store_close(j.store);
+	return rc;
+}
+
 int
 admin_approve(int argc, char **argv)
 {
-	const char *db = NULL, *slash;
+	const char *db = NULL, *rules = NULL, *slash;
 	const struct opt options[] = {
 		{ "db", 0, OPT_TEXT, &db, "FILE", "join's database", 0, 0 },
+		{ "rules", 0, OPT_TEXT, &rules, "DIR",
+		    "folder of the rules ($IDMESH_RULES), for a plan", 0, 0 },
 		{ 0 },
 	};
 	const struct opt_use use = {
 		.name = "idmesh join approve",
 		.synopsis = "idmesh join approve --db FILE RUN\n"
-			    "idmesh join approve --db FILE SOURCE/RUN",
-		.about = "Lets the sweep proceed that the guard held back in "
-			 "a run.",
+			    "idmesh join approve --db FILE SOURCE/RUN\n"
+			    "idmesh join approve --db FILE [--rules DIR] "
+			    "PLAN",
+		.about = "Lets the sweep of a run or the plan of a merge "
+			 "proceed that the guard held back.",
 		.options = options,
 		.args_min = 1,
 		.args_max = 1,
@@ -335,6 +367,8 @@ admin_approve(int argc, char **argv)
 	opt_parse(&use, &argc, argv);
 	if (db == NULL)
 		opt_wrong(&use, "--db is missing");
+	if (is_plan(argv[1]))
+		return approve_plan(db, rules, argv[1]);
 	slash = strrchr(argv[1], '/');
 	run = strtoll(slash != NULL ? slash + 1 : argv[1], &end, 10);
 	if (run <= 0 || *end != '\0')

@@ -11,7 +11,9 @@
 
 #include <string.h>
 
+#include "clock.h"
 #include "log.h"
+#include "merge.h"
 #include "sweep.h"
 
 #define BATCH_PAGES 32
@@ -24,15 +26,20 @@ int
 join_load_rules(struct join *j)
 {
 	struct buf errors = { 0 };
-	struct rules *r = rules_load(j->rules_dir, &errors);
+	struct rules *r = rules_load(j->rules_dir, &errors), *old = j->rules;
 
 	log_error_lines(errors.data);
 	buf_free(&errors);
 	if (r == NULL)
 		return -1;
-	rules_free(j->rules);
 	j->rules = r;
-	return 0;
+	if (j->store != NULL && merge_prepare(j) != EXIT_DONE) {
+		j->rules = old;
+		(void)merge_prepare(j);
+		old = r;
+	}
+	rules_free(old);
+	return j->rules == r ? 0 : -1;
 }
 
 /* Broken rules must not look like a success. */
@@ -109,6 +116,7 @@ fill(struct join *j, const struct flow **of)
 		if (!f->dirty && fenced(j, f))
 			return BATCH_FENCED;
 		bytes += m->len;
+		f->heard_ms = clock_ms();
 		if (m->kind == MSG_END)
 			apply_end(j, f, m);
 		else
@@ -140,6 +148,17 @@ forget(struct join *j, const char *source)
 			    j->committer, f->source, f->stream, -1, -1, 0);
 }
 
+/* A chunk of the merges that are due. */
+static enum batch
+merge(struct join *j)
+{
+	int left = merge_chunk(j);
+
+	if (left < 0)
+		return BATCH_FAIL;
+	return left > 0 ? BATCH_DONE : BATCH_NONE;
+}
+
 static enum batch
 sweep(struct join *j)
 {
@@ -148,7 +167,7 @@ sweep(struct join *j)
 	j->sweeping = left > 0;
 	if (left < 0)
 		return BATCH_FAIL;
-	return left > 0 ? BATCH_DONE : BATCH_NONE;
+	return left > 0 ? BATCH_DONE : merge(j);
 }
 
 enum batch
@@ -157,6 +176,8 @@ join_batch(struct join *j, const struct flow **of)
 	struct committer_stream *cs;
 	enum batch result;
 
+	if (merge_busy(j))
+		return merge(j);
 	if (committer_next(j->committer, &cs) == NULL)
 		return sweep(j);
 	if (store_begin(j->store) != 0)

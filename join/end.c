@@ -16,6 +16,7 @@
 #include "json.h"
 #include "leave.h"
 #include "log.h"
+#include "merge.h"
 #include "run.h"
 #include "sweep.h"
 
@@ -71,17 +72,6 @@ phase_of(struct join *j, struct flow *f, const struct msg *m,
 	return phase;
 }
 
-static void
-settle_edges(struct join *j, const struct flow *f)
-{
-	int64_t stay = edges_settle(j->store, j, f->source_pk);
-
-	if (stay > 0)
-		log_warn("%s: %lld memberships stay as long as their users or "
-			 "groups are held back",
-		    f->source, (long long)stay);
-}
-
 /* Where no delta was to be had, fetch has read everything instead. */
 static void
 note_full(struct join *j, struct flow *f, const struct msg *m)
@@ -116,6 +106,10 @@ apply_end(struct join *j, struct flow *f, const struct msg *m)
 	    read ? yyjson_get_str(m->watermark) : NULL,
 	    (int64_t)(is == CERT_WHOLE), f->checkpoint_pk);
 	run_settle(j->store, f->run_pk, false);
-	settle_edges(j, f);
+	edges_settle(j->store, j, f->source_pk);
+	f->over = true;
+	if (merge_kind(j->rules, f->stream) != MERGE_NOT)
+		merge_due(j->store, f->type_pk,
+		    m->at != NULL ? m->at : yyjson_get_str(m->watermark));
 	buf_free(&warnings);
 }

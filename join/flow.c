@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "clock.h"
 #include "log.h"
 #include "mem.h"
 #include "run.h"
@@ -69,6 +70,8 @@ read_row(struct flow *f, sqlite3_stmt *st)
 	for (int i = 0; i < 9; i++)
 		*counts[i] = sqlite3_column_int64(st, 14 + i);
 	f->leaving = sqlite3_column_int(st, 23) != 0;
+	f->over = sqlite3_column_int(st, 24) != 0;
+	f->heard_ms = clock_ms();
 }
 
 /* The flow of a stream in the source's current run; NULL when none is. */
@@ -83,7 +86,7 @@ load(struct join *j, const char *source, const char *stream)
 	    " c.pages, c.records, c.added, c.changed, c.same, c.gone,"
 	    " c.spared, c.rejects, c.errors,"
 	    " EXISTS (SELECT 1 FROM leaving l JOIN object o ON o.pk = l.pk"
-	    " WHERE o.stream = t.pk)"
+	    " WHERE o.stream = t.pk), c.phase <> 'reading'"
 	    " FROM source s JOIN run r ON r.source = s.pk AND r.number = s.run"
 	    " JOIN checkpoint c ON c.run = r.pk"
 	    " JOIN stream t ON t.pk = c.stream WHERE s.name = ? AND t.name = ?",

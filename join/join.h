@@ -34,6 +34,8 @@ struct flow {
 	int64_t run, epoch; /* of the database; messages may say 0 and 0 */
 	int64_t generation; /* of the run's start */
 	bool full, own, dirty;
+	bool over; /* its end has come */
+	int64_t heard_ms; /* when something of it came */
 	int unsure; /* UNSURE_*: why absence proves nothing */
 	int64_t told; /* seq of the last ack (service) */
 	int64_t seq, alive, dead; /* living objects, open dead letters */
@@ -59,9 +61,15 @@ struct join {
 	int64_t rules_pk; /* of the version seen last */
 	char rules_seen[20];
 	bool sweeping; /* a sweep was decided and may not be done */
+	struct merge *merge; /* owned; NULL without rules */
+	bool may_merge; /* nothing more comes: what is due is merged */
+	bool barrier; /* a merge waits for streams that are under way */
 	/* What the exit code tells. */
 	bool dead, skipped, held, doubtful, incomplete;
 };
+
+/* A merge does not wait for a stream that is silent as long. */
+#define JOIN_SILENT_MS 10000
 
 struct flow *flow_find(struct join *j, const char *source, const char *stream);
 /* Makes the flow of a message's stream; -1 when its run is not current. */

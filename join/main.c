@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "log.h"
+#include "merge.h"
 #include "opt.h"
 #include "report.h"
 #include "service.h"
@@ -141,6 +142,8 @@ run(const struct settings *o)
 	rc = store_open(&j.store, o->db, STORE_MAKE);
 	if (rc == EXIT_DONE)
 		rc = store_lock(j.store);
+	if (rc == EXIT_DONE)
+		rc = merge_prepare(&j);
 	if (rc == EXIT_DONE) {
 		j.committer = committer_new(REACH);
 		rc = o->ends.commit.n == 0 ? join_pipe(&j, o->after)
@@ -148,6 +151,7 @@ run(const struct settings *o)
 	}
 	committer_free(j.committer);
 	flow_free_all(&j);
+	merge_free(&j);
 	store_close(j.store);
 	rules_free(j.rules);
 	free(o->ends.commit.items);

@@ -13,7 +13,8 @@
  *   merge_mark.c   key values and dirty objects, inside of a page
  *   merge_keys.c   rules that changed since the database was written
  *   merge_world.c  the objects that a merge looks at, as arrays
- *   merge_plan.c   what it would do; guard; approval
+ *   merge_plan.c   what it would do; guard
+ *   merge_approve.c a stopped plan goes on
  *   merge_commit.c links, ids, held objects
  *   merge_body.c   attributes of mesh objects, and the change log
  *   merge_edge.c   memberships between mesh objects
@@ -50,6 +51,9 @@ void merge_put(
 void merge_gone(struct store *s, int64_t object);
 /* A stream of the type ended; its merge is due. */
 void merge_due(struct store *s, int64_t type, const char *at);
+
+/* The same behind a sweep, when it left something dirty. */
+void merge_due_dirty(struct store *s, const char *stream);
 
 /* Is a merge under way that must go on before more pages are taken? */
 bool merge_busy(const struct join *j);

@@ -30,7 +30,7 @@ mark(struct store *s, int64_t type, int64_t object, bool changed)
 	store_do(s,
 	    "INSERT INTO dirty(type, object, changed) VALUES(?, ?, ?)"
 	    " ON CONFLICT DO UPDATE SET changed = changed | excluded.changed",
-	    "iii", type, object, (int64_t)changed);
+	    "iii", type, object, (int64_t)(changed ? MERGE_DIRTY_CHANGED : 0));
 }
 
 /* The values of one key. */
@@ -177,10 +177,23 @@ void
 merge_gone(struct store *s, int64_t object)
 {
 	store_do(s,
-	    "INSERT OR IGNORE INTO dirty(type, object)"
-	    " SELECT y.pk, o.pk FROM object o JOIN stream t ON t.pk = o.stream"
-	    " JOIN type y ON y.name = t.name WHERE o.pk = ?",
-	    "i", object);
+	    "INSERT INTO dirty(type, object, changed)"
+	    " SELECT y.pk, o.pk, ? FROM object o"
+	    " JOIN stream t ON t.pk = o.stream"
+	    " JOIN type y ON y.name = t.name WHERE o.pk = ?"
+	    " ON CONFLICT DO UPDATE SET changed = changed | excluded.changed",
+	    "ii", (int64_t)(s->let_go ? MERGE_DIRTY_LET_GO : 0), object);
+}
+
+void
+merge_due_dirty(struct store *s, const char *stream)
+{
+	store_do(s,
+	    "INSERT INTO merge(type, state) SELECT y.pk, 'due' FROM type y"
+	    " WHERE y.name = ? AND y.rules IS NOT NULL AND EXISTS"
+	    " (SELECT 1 FROM dirty d WHERE d.type = y.pk)"
+	    " ON CONFLICT(type) DO UPDATE SET state = 'due'",
+	    "t", stream);
 }
 
 void

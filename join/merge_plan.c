@@ -243,6 +243,17 @@ add_reason(struct store *s, const struct merge_type *t,
 	r->n[i]++;
 }
 
+/* Was its leaving approved when its object was swept? */
+static bool
+was_let_go(const struct merge_part *p, int64_t mesh)
+{
+	for (size_t i = 0; i < p->n; i++)
+		if (p->w->mesh[p->objects[i]] == mesh &&
+		    (p->w->flags[p->objects[i]] & MERGE_IS_LET_GO) != 0)
+			return true;
+	return false;
+}
+
 /* Living objects that would not be with those they were with. */
 static int64_t
 count_parted(const struct merge_part *p)
@@ -320,9 +331,12 @@ merge_plan_make(struct store *s, const struct merge_type *t,
 
 		merge_match(t, w, c, &part);
 		n = merge_leavers(s, t, &part, leavers);
-		for (size_t i = 0; i < n; i++)
+		for (size_t i = 0; i < n; i++) {
+			if (was_let_go(&part, leavers[i].mesh))
+				continue;
 			add_reason(s, t, w, leavers[i].object, &reasons);
-		p->leaves += (int64_t)n;
+			p->leaves++;
+		}
 		p->unjoins += count_parted(&part);
 		p->objects += (int64_t)part.n;
 		for (size_t i = 0; i < part.n; i++) {

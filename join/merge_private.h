@@ -67,7 +67,10 @@ enum {
 	MERGE_IS_CHANGED = 4, /* in a guarded attribute */
 	MERGE_IS_DECIDED = 8,
 	MERGE_IS_LINKED = 16, /* has a link row, held ones too */
+	MERGE_IS_LET_GO = 32, /* left by an operator's word */
 };
+/* Bits of dirty.changed. */
+enum { MERGE_DIRTY_CHANGED = 1, MERGE_DIRTY_LET_GO = 2 };
 /* All of the type, or only what dirty objects reach. */
 void merge_world_load(
     struct store *s, const struct merge_type *t, struct merge_world *w);

@@ -292,12 +292,16 @@ read_dirty(struct store *s, const struct merge_type *t, struct merge_world *w)
 
 	while (store_row(s, st)) {
 		uint32_t at = merge_find(w, sqlite3_column_int64(st, 0));
+		int changed;
 
 		if (at == w->n)
 			continue;
 		w->flags[at] |= MERGE_IS_DIRTY;
-		if (sqlite3_column_int(st, 1) != 0)
+		changed = sqlite3_column_int(st, 1);
+		if ((changed & MERGE_DIRTY_CHANGED) != 0)
 			w->flags[at] |= MERGE_IS_CHANGED;
+		if ((changed & MERGE_DIRTY_LET_GO) != 0)
+			w->flags[at] |= MERGE_IS_LET_GO;
 	}
 }
 

@@ -355,6 +355,7 @@ read_all(struct pipe *p)
 	if (rc != EXIT_DONE)
 		return rc;
 	rc = read_error(result);
+	p->j->may_merge = true;
 	left = commit(p);
 	if (left == EXIT_DONE)
 		left = drain(p);

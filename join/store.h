@@ -24,6 +24,7 @@ struct store {
 	char *path; /* owned */
 	int lock_fd;
 	bool failed;
+	bool let_go; /* who leaves now does so by an operator's word */
 	struct store_query *queries; /* prepared statements by their text */
 	char id[20];
 	struct names {

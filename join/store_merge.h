@@ -13,8 +13,8 @@
 " object INTEGER NOT NULL, PRIMARY KEY(key, value, object))"
 " WITHOUT ROWID;"
 "CREATE INDEX matchkey_object ON matchkey(object);"
-/* Objects that the next merge looks at; changed: in an attribute that the
- * rules guard. */
+/* Objects that the next merge looks at; changed: 1 in an attribute that the
+ * rules guard, 2 it left by an operator's word. */
 "CREATE TABLE dirty(type INTEGER NOT NULL, object INTEGER NOT NULL,"
 " changed INTEGER NOT NULL DEFAULT 0, PRIMARY KEY(type, object))"
 " WITHOUT ROWID;"

@@ -18,6 +18,7 @@
 #include "json.h"
 #include "leave.h"
 #include "log.h"
+#include "merge.h"
 #include "mem.h"
 #include "run.h"
 #include "sweep.h"
@@ -379,6 +380,7 @@ sweep_step(struct join *j)
 		run_settle(s, w.run, false);
 		held_review(j, w.stream, 0);
 		edges_settle(s, j, w.source);
+		merge_due_dirty(s, w.name);
 	}
 	return 1;
 }
