@@ -180,7 +180,20 @@ tell(struct store *s, struct join *j, int64_t source, int64_t gone)
 	}
 }
 
-int64_t
+static void
+warn(struct store *s, int64_t source, int64_t stay)
+{
+	sqlite3_stmt *st =
+	    store_ask(s, "SELECT name FROM source WHERE pk = ?", "i", source);
+
+	if (store_row(s, st))
+		log_warn("%s: %lld memberships stay as long as their users or "
+			 "groups are held back",
+		    store_text(st, 0), (long long)stay);
+	store_end(st);
+}
+
+void
 edges_settle(struct store *s, struct join *j, int64_t source)
 {
 	struct object o[EDGE_CHUNK];
@@ -191,7 +204,7 @@ edges_settle(struct store *s, struct join *j, int64_t source)
 	size_t n;
 
 	if (w == WAIT_RUN)
-		return 0;
+		return;
 	do {
 		n = waiting_edges(s, source, &after, o, why);
 		for (size_t i = 0; i < n; i++) {
@@ -203,5 +216,6 @@ edges_settle(struct store *s, struct join *j, int64_t source)
 		}
 	} while (n == EDGE_CHUNK);
 	tell(s, j, source, scratch.counts.gone);
-	return stay;
+	if (stay > 0)
+		warn(s, source, stay);
 }

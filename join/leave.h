@@ -34,8 +34,8 @@ enum wait { WAIT_NONE, WAIT_HELD, WAIT_RUN };
 enum wait edge_wait(struct store *s, const struct flow *f);
 void edge_leave(struct store *s, struct flow *f, enum wait w,
     const struct object *o, const char *why);
-/* Lets those go whose wait is over; j may be NULL.  Returns how many stay. */
-int64_t edges_settle(struct store *s, struct join *j, int64_t source);
+/* Lets those go whose wait is over, and tells how many stay; j may be NULL. */
+void edges_settle(struct store *s, struct join *j, int64_t source);
 void container_open(struct store *s, const struct flow *f, const struct msg *m,
     int64_t *container, int64_t *generation);
 void container_close(struct store *s, struct flow *f, const struct msg *m,
