@@ -90,6 +90,10 @@ calm() {
 		"$IDMESH" transform 2>/dev/null |
 		"$IDMESH" join --db "$TMP/calm.db" >/dev/null 2>&1
 	store_state "$TMP/calm.db" >"$TMP/calm"
+	[ -s "$TMP/calm" ] || {
+		echo 'Bail out! no undisturbed import'
+		exit 1
+	}
 }
 # The same once more, as a full pass behind another one.
 calm_again() {
