@@ -15,10 +15,10 @@ STAGES := fetch transform join sink run keygen
 PKGS := libzmq yyjson libxxhash
 PKGS_fetch := $(PKGS) libcurl libcrypto
 PKGS_transform := $(PKGS) lua5.4
-PKGS_join := $(PKGS) sqlite3 lua5.4
+PKGS_join := $(PKGS) sqlite3 lua5.4 libzstd
 PKGS_sink := $(PKGS) sqlite3
 PKGS_sim := yyjson libmicrohttpd libcrypto
-PKGS_test := $(PKGS) libcurl libcrypto sqlite3 lua5.4 cmocka
+PKGS_test := $(PKGS) libcurl libcrypto sqlite3 lua5.4 libzstd cmocka
 
 WARN := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes \
 	-Wpointer-arith -Wcast-qual -Wformat=2 -Wvla $(if $(CI),-Werror)

@@ -18,6 +18,7 @@
 #include "leave.h"
 #include "log.h"
 #include "merge.h"
+#include "raw.h"
 
 struct page {
 	struct join *j;
@@ -243,6 +244,7 @@ put(struct page *p, yyjson_val *record, const char *id, size_t len)
 	if (known && o.living && memcmp(o.hash, hash, 16) == 0) {
 		mark_seen(p, o.pk);
 		p->f->counts.same++;
+		raw_put(p->j, p->f, p->m, record, RAW_SAME);
 		return;
 	}
 	buf_clear(&p->text);
@@ -255,6 +257,8 @@ put(struct page *p, yyjson_val *record, const char *id, size_t len)
 		revive(p, &o, record, hash);
 	else
 		update(p, &o, record, hash);
+	if (fault == JSON_FINE)
+		raw_put(p->j, p->f, p->m, record, RAW_MADE);
 }
 
 /* No end of a run will judge it: as many as the guard allows leave at once. */
@@ -279,9 +283,12 @@ leave(struct page *p, yyjson_val *record, const char *id, size_t len)
 	const char *reason = json_text(record, MSG_REASON);
 	struct object o;
 
+	reason = reason != NULL ? reason : "removed";
+	/* Of what was removed a record says only that. */
+	if (strcmp(reason, "removed") != 0 && strcmp(reason, "restorable") != 0)
+		raw_put(p->j, p->f, p->m, record, RAW_OUT);
 	if (!object_find(p->s, p->f->stream_pk, id, len, &o) || !o.living)
 		return;
-	reason = reason != NULL ? reason : "removed";
 	mark_seen(p, o.pk);
 	if (p->letter != NULL)
 		letter_leave(p, &o, record, id, reason);

@@ -16,6 +16,7 @@
 #include "json.h"
 #include "leave.h"
 #include "log.h"
+#include "raw.h"
 #include "merge.h"
 #include "run.h"
 #include "sweep.h"
@@ -42,6 +43,7 @@ whole(
 		    "UPDATE stream SET full_run = ? WHERE pk = ?", "ii", f->run,
 		    f->stream_pk);
 		forget_rejects(j, f);
+		raw_forget(j, f);
 	}
 	if (is == CERT_NONE)
 		j->doubtful = true;

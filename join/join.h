@@ -58,6 +58,7 @@ struct join {
 	const char *rules_dir;
 	struct committer *committer;
 	struct flow *flows; /* owned */
+	struct raw *raw; /* owned; NULL: raw records are not kept */
 	int64_t rules_pk; /* of the version seen last */
 	char rules_seen[20];
 	bool sweeping; /* a sweep was decided and may not be done */

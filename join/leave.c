@@ -17,6 +17,7 @@
 #include "leave.h"
 #include "log.h"
 #include "merge.h"
+#include "raw.h"
 
 #define LEAVE_CHUNK 512
 
@@ -51,6 +52,7 @@ object_leave(
 	store_do(s, "DELETE FROM attrs WHERE pk = ?", "i", o->pk);
 	store_do(s, "DELETE FROM seen WHERE pk = ?", "i", o->pk);
 	store_do(s, "DELETE FROM leaving WHERE pk = ?", "i", o->pk);
+	raw_gone(s, o->pk);
 	if (o->mesh != 0)
 		change_add(s, o->mesh, MSG_DELETE, NULL);
 	else

@@ -17,6 +17,7 @@
 #include "log.h"
 #include "merge.h"
 #include "opt.h"
+#include "raw.h"
 #include "report.h"
 #include "service.h"
 
@@ -66,6 +67,7 @@ struct settings {
 	const char *db, *rules, *after;
 	struct join_ends ends;
 	struct keep keep;
+	int keep_raw;
 };
 
 static void
@@ -90,6 +92,8 @@ parse(int argc, char **argv, struct settings *o)
 		    "for which settled dead letters are (30)", 0, 36500 },
 		{ "keep-gone", 0, OPT_INT, &o->keep.gone_days, "DAYS",
 		    "for which the ids of what left are (90)", 0, 36500 },
+		{ "keep-raw", 0, OPT_FLAG, &o->keep_raw, NULL,
+		    "keep raw records, of transform --keep-raw", 0, 0 },
 		{ "key", 0, OPT_TEXT, &o->ends.key, "FILE",
 		    "our key, for tcp:// between hosts", 0, 0 },
 		{ "peers", 0, OPT_TEXT, &o->ends.peers, "DIR",
@@ -143,6 +147,8 @@ run(const struct settings *o)
 	if (rc == EXIT_DONE)
 		rc = store_lock(j.store);
 	if (rc == EXIT_DONE)
+		rc = raw_prepare(&j, o->keep_raw != 0);
+	if (rc == EXIT_DONE)
 		rc = merge_prepare(&j);
 	if (rc == EXIT_DONE) {
 		j.committer = committer_new(REACH);
@@ -152,6 +158,7 @@ run(const struct settings *o)
 	committer_free(j.committer);
 	flow_free_all(&j);
 	merge_free(&j);
+	raw_free(j.raw);
 	store_close(j.store);
 	rules_free(j.rules);
 	free(o->ends.commit.items);

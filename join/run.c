@@ -175,9 +175,10 @@ run_add(struct store *s, int64_t source, const char *asked)
 	    s, "UPDATE source SET run = run + 1 WHERE pk = ?", "i", source);
 	raise_epoch(s, source);
 	store_do(s,
-	    "INSERT INTO run(source, number, asked, state, generation, started)"
-	    " SELECT pk, run, ?, 'running', ?, ? FROM source WHERE pk = ?",
-	    "titi", asked, ++s->generation, at, source);
+	    "INSERT INTO run(source, number, asked, state, generation,"
+	    " started, log)"
+	    " SELECT pk, run, ?, 'running', ?, ?, ? FROM source WHERE pk = ?",
+	    "titii", asked, ++s->generation, at, s->newest, source);
 	run = sqlite3_last_insert_rowid(s->db);
 	/* Nothing of the closed run is decided any more. */
 	edges_settle(s, NULL, source);

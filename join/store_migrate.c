@@ -53,6 +53,10 @@ static const char *const steps[] = {
 	"ALTER TABLE mesh ADD COLUMN nth INTEGER;"
 #include "store_merge.h"
 	,
+
+	"ALTER TABLE run ADD COLUMN log INTEGER;"
+#include "store_raw.h"
+	,
 };
 
 int

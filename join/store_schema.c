@@ -30,10 +30,11 @@ const char store_schema[] =
     " UNIQUE(source, name));"
     /* asked: auto, full or delta; NULL for a run that join began itself.
      * state: running, done, incomplete, held. */
+    /* log: the newest number of the change log when it began. */
     "CREATE TABLE run(pk INTEGER PRIMARY KEY, source INTEGER NOT NULL,"
     " number INTEGER NOT NULL, asked TEXT, state TEXT NOT NULL,"
     " generation INTEGER NOT NULL, started TEXT NOT NULL, ended TEXT,"
-    " UNIQUE(source, number));"
+    " log INTEGER, UNIQUE(source, number));"
     /* phase: reading, sweeping, done, held, incomplete, skipped.  swept: the
      * last object that the sweep has looked at.  certified: whether the end
      * was complete and what it says agrees with what was committed. */
@@ -100,4 +101,5 @@ const char store_schema[] =
     " UNIQUE(stream, id));"
     "CREATE INDEX reject_open ON reject(stream) WHERE resolved IS NULL;"
 #include "store_merge.h"
+#include "store_raw.h"
     ;
