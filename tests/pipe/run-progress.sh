@@ -61,6 +61,15 @@ unset IDMESH_PROGRESS_MS
 run "$IDMESH" fetch "$TMP/okta.json"
 is 'ten seconds are longer than this' "$(lines)" 0
 
+# --- for who draws it -----------------------------------------------------------
+run "$IDMESH" fetch --progress-fd 9 "$TMP/okta.json"
+is 'a descriptor that is not open is wrong use' "$status" 100
+run bash -c "'$IDMESH' fetch --progress-fd 9 '$TMP/okta.json' 9>'$TMP/events'"
+is 'the last event has it all' "$(tail -n 1 "$TMP/events" | jq -r '[.kind,
+	.event, .ready] + [.streams[] | .stream, .state, .n] | @csv' | tr -d '"')" \
+	event,progress,true,User,done,900,Group,done,20,GroupMember,done,600
+unlike 'and there is no request log' "$err" '^\{'
+
 # --- the set --------------------------------------------------------------------
 terminal 100 "'$IDMESH' run '$TMP/run.json'"
 is 'a run on a terminal ends well' "$status" 0
