@@ -24,6 +24,7 @@
 #include "stream.h"
 
 #define TOKEN_MAX 32768 /* bytes; Entra's have some 2,000 */
+#define FORM_MAX 16384
 #define PATTERN "/{tenant}/oauth2/v2.0/token"
 #define BEARER "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 #define LIFE_S 3600 /* unless it is told */
@@ -119,26 +120,39 @@ add(struct buf *form, const char *name, const char *value)
 	url_encode(form, value);
 }
 
+/* A new assertion for each request: none is taken twice. */
+static int
+add_assertion(const struct token *t, struct buf *form, struct why *why)
+{
+	struct buf jwt = { 0 };
+	int result;
+
+	buf_reserve(&jwt, FORM_MAX);
+	result = assertion_write(t->assertion, t->url,
+	    t->source->config.client_id, clock_wall_ms(), &jwt, why);
+	if (result == 0) {
+		add(form, "client_assertion_type", BEARER);
+		add(form, "client_assertion", jwt.data);
+	}
+	explicit_bzero(jwt.data, jwt.cap);
+	buf_free(&jwt);
+	return result;
+}
+
 /* -1 with why when it cannot be written. */
 static int
 write_form(const struct token *t, struct buf *form, struct why *why)
 {
 	const struct config_source *c = &t->source->config;
-	struct buf assertion = { 0 };
 
+	/* No part of it is left behind by a buffer that grows. */
+	buf_reserve(form, FORM_MAX);
 	add(form, "grant_type", "client_credentials");
 	add(form, "client_id", c->client_id);
 	add(form, "scope", c->token_scope);
-	if (t->assertion == NULL) {
-		add(form, "client_secret", secret_value(t->source->secret));
-		return 0;
-	}
-	if (assertion_write(t->assertion, t->url, c->client_id, clock_wall_ms(),
-		&assertion, why) < 0)
-		return -1;
-	add(form, "client_assertion_type", BEARER);
-	add(form, "client_assertion", assertion.data);
-	buf_free(&assertion);
+	if (t->assertion != NULL)
+		return add_assertion(t, form, why);
+	add(form, "client_secret", secret_value(t->source->secret));
 	return 0;
 }
 
@@ -269,13 +283,24 @@ explain(const struct token *t, const struct http_answer *a, struct why *why)
 	yyjson_doc_free(doc);
 }
 
+/* Is there hope without an operator?  A 200 without a token may be torn. */
 static bool
 may_pass(const struct http_answer *a)
 {
+	yyjson_doc *doc;
+	const char *error;
+	bool later;
+
 	if (a->status == 0)
 		return !a->hopeless;
-	return a->status == 200 || a->status == 408 || a->status == 429 ||
-	       a->status >= 500;
+	if (a->status == 200 || a->status == 408 || a->status == 429 ||
+	    a->status >= 500)
+		return true;
+	doc = yyjson_read(a->body.data, a->body.len, 0);
+	error = json_text(yyjson_doc_get_root(doc), "error");
+	later = error != NULL && strcmp(error, "temporarily_unavailable") == 0;
+	yyjson_doc_free(doc);
+	return later;
 }
 
 static void
