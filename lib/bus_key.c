@@ -26,6 +26,7 @@
 
 #define DEAD_MS 1000 /* libzmq would have tried again by itself by then */
 #define ROLES_MAX 64
+#define FAILURES 3 /* before it is worth a word */
 #define RECONNECT_MS 250
 
 void
@@ -164,7 +165,8 @@ tell(struct bus_socket *s, int known)
 {
 	const struct bus *b = s->bus;
 
-	if (s->told)
+	/* One that fails may have been cut. */
+	if (s->told || (!known && ++s->failures < FAILURES))
 		return;
 	s->told = 1;
 	if (b->key == NULL)
@@ -194,7 +196,7 @@ hear(struct bus_socket *s, uint16_t event)
 		tell(s, event == ZMQ_EVENT_HANDSHAKE_FAILED_AUTH);
 		break;
 	case ZMQ_EVENT_HANDSHAKE_SUCCEEDED:
-		s->told = 0;
+		s->told = s->failures = 0;
 		s->dead_ms = 0;
 		break;
 	default:

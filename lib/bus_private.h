@@ -38,7 +38,8 @@ struct bus_socket {
 	size_t n_named;
 	void *monitor; /* owned; of a tcp connect, else NULL */
 	int64_t dead_ms; /* since when libzmq has given up, 0: it has not */
-	int told; /* that the key is no good */
+	int failures; /* handshakes, one after the other */
+	int told; /* that they fail */
 };
 
 int bus_is_tcp(const char *endpoint);

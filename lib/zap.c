@@ -225,10 +225,10 @@ disconnected(struct zap *z, int fd)
 	atomic_fetch_add(&z->failed, 1);
 	tally_add(TALLY_FAILED);
 	if (is_new(&z->addresses, k.address, &last))
-		log_warn("%s: a connection from %s came to nothing: it is no "
-			 "idmesh of this release%s%s",
+		log_warn("%s: a connection from %s came to nothing: it was "
+			 "cut, or is no idmesh of this release%s%s",
 		    z->endpoint, zap_address(k.address),
-		    z->peers != NULL ? ", or not with our public key" : "",
+		    z->peers != NULL ? ", or has not our public key" : "",
 		    rest(last));
 }
 

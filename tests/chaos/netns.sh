@@ -82,7 +82,7 @@ start_fetch() {
 
 start_all
 ok 'pages come through' wait_for committed 8
-ok 'over a link of each' linked 3
+ok 'over a link of each' wait_for linked 3
 deaf_near
 deaf_far
 ok 'the cable is cut: fetch misses a transform' wait_for said fetch 'transform is silent'
@@ -93,7 +93,7 @@ for name in t1 t2 join; do ok "nor does $name" alive $name; done
 heal
 before=$(sqlite3 "$db" 'SELECT sum(seq) FROM checkpoint')
 ok 'the cable is mended: pages come through again' wait_for committed $((before + 8))
-ok 'over new links' linked 3
+ok 'over new links' wait_for linked 3
 
 # Only one direction: what fetch sends arrives, no answer does.
 : >"$TMP/fetch.log"
@@ -105,6 +105,6 @@ same 'that run'
 same_target 'that run'
 for name in t1 t2 join sink; do stop $name; done
 unlike 'nothing was dropped or turned away' "$(cat "$TMP"/{fetch,join,t1,t2}.log)" \
-	'frames dropped|turned away'
+	'frames dropped|[1-9][0-9]* turned away'
 
 done_testing

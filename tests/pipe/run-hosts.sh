@@ -4,7 +4,8 @@
 . tests/setup.sh
 . tests/ports.sh
 
-org sim --users 1500 --groups 60 --edges 6000 --tier unlimited --seed 7
+org sim --users 1500 --groups 60 --edges 6000 --tier unlimited --seed 7 \
+	--latency 200
 mkdir -p "$TMP/conf/peers"/{fetch,join,transform}
 source_file "$TMP/conf/okta.json"
 for name in near far; do "$IDMESH" keygen "$TMP/conf/$name.key" >/dev/null; done
@@ -32,12 +33,26 @@ wrong 'an endpoint of this host only' '.hosts.commit = "ipc:///tmp/x"' \
 	'idmesh.json:[0-9]+: commit: is no endpoint for other hosts'
 wrong 'half of it' 'del(.hosts.key)' 'hosts.key is missing; write "key"'
 
+# As soon as the run's fetch listens, so that it is there for most of the round.
+listens() { [ -n "$(ss -Hltn "sport = :${jobs##*:}")" ]; }
+gone() { ! kill -0 "$(cat "$TMP/$1.pid")"; }
+# round NAME OPTION...: a run, and a transform of this name beside it.
+round() {
+	local name=$1
+	shift
+	start run "$IDMESH" run "$TMP/conf/idmesh.json" -q "$@"
+	wait_for listens
+	start "$name" "$IDMESH" transform --jobs "$jobs" --commit "$commit" \
+		--key "$TMP/conf/far.key" --peers "$TMP/conf/peers"
+	wait_for gone run
+	stop "$name"
+	stop run
+	err=$(cat "$TMP/run.log")
+}
+
 run_file
-start far "$IDMESH" transform --jobs "$jobs" --commit "$commit" \
-	--key "$TMP/conf/far.key" --peers "$TMP/conf/peers"
-run "$IDMESH" run "$TMP/conf/idmesh.json"
+round far
 is 'a run with a door for others' "$status" 0
-stop far
 like 'the transform from outside took part' "$(cat "$TMP/far.log")" \
 	'[1-9][0-9]* pages, [1-9][0-9]* records'
 is 'everything is there' "$(sqlite3 "$TMP/conf/mesh.db" \
@@ -46,12 +61,9 @@ unlike 'nobody was turned away, nothing was dropped' "$err$(cat "$TMP/far.log")"
 	'turned away|frames dropped|came to nothing'
 
 rm "$TMP/conf/peers/transform/far.pub"
-start stranger "$IDMESH" transform --jobs "$jobs" --commit "$commit" \
-	--key "$TMP/conf/far.key" --peers "$TMP/conf/peers"
-run "$IDMESH" run "$TMP/conf/idmesh.json" --mode full --json
+round stranger --mode full --json
 is 'without its key it does not' "$status" 0
-stop stranger
-is 'the summary counts it' "$(jq -c '[.dropped, .refused > 0]' <<<"$out")" '[0,true]'
+is 'the summary counts it' "$(jq -c '[.dropped, .refused > 0]' "$TMP/run.out")" '[0,true]'
 like 'and is told so' "$(cat "$TMP/stranger.log")" 'turns our key away'
 like 'the run says who it was' "$err" 'was turned away: no file'
 
