@@ -30,6 +30,8 @@ is 'only what the rules use was asked for' \
 	"$(jq -r 'select(.path == "/v1.0/groups/delta") | .query' "$TMP/requests" |
 		grep '^.select' | sort | head -n 1)" \
 	"\$select=createdDateTime,description,displayName,groupTypes,id"
+is 'three streams that begin at once ask for one token' \
+	"$(grep -c '"POST"' "$TMP/requests")" 1
 ok 'requests carry an id of ours beside theirs' jq -es 'map(select(.method
 	== "GET")) | all(.clientRequestId and .requestId)' "$TMP/requests"
 

@@ -51,4 +51,25 @@ is 'the org was asked for its difference' "$(last okta:contoso)" 'done delta'
 is 'and so was the tenant' "$(last entra:contoso)" 'done delta'
 ok 'the mesh follows both' same_users
 
+# --- whatever is killed on the way ------------------------------------------------
+stop sim
+org slow --users 20 --groups 2 --edges 20 --tier unlimited --latency 60 \
+	--app "$APP" --entra 1600 --entra-groups 60 --entra-edges 3000 \
+	--entra-slice 60 --entra-quirks empty,repeat
+entra_file "$TMP/entra.json"
+jq '.sources = ["entra.json"] | .state = "slow.db" | .sinks =
+	["sqlite:slow-mesh.db"]' "$TMP/run.json" >"$TMP/slow.json"
+child_of() { pgrep -P "$pid" -f "idmesh-$1" | head -n 1; }
+calls() { curl -s "$url/_sim/stats" | jq .calls; }
+start run "$IDMESH" run "$TMP/slow.json"
+for victim in fetch transform join fetch; do
+	at=$(($(calls) + 6))
+	on() { [ "$(calls)" -ge $at ] && [ -n "$(child_of $victim)" ]; }
+	wait_for on
+	kill -KILL "$(child_of $victim)"
+done
+wait "$pid"
+is 'a run whose programs are killed ends well' $? 0
+ok 'and its mesh is what the tenant lists' same_as_tenant "$TMP/slow-mesh.db"
+
 done_testing
