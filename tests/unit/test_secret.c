@@ -336,6 +336,11 @@ values(void **state)
 		{ "00S3cr3t\x7f", NULL, "byte 9" },
 		{ "", NULL, "empty" },
 		{ "\n", NULL, "empty" },
+		/* Keys and certificates have lines. */
+		{ "-----BEGIN K-----\nS3cr3t+/=\r\n-----END K-----\n",
+		    "-----BEGIN K-----\nS3cr3t+/=\r\n-----END K-----", NULL },
+		{ "-----BEGIN K-----\nS3cr3t\x1b[0m", NULL, "byte 25" },
+		{ "00S3cr3t-----BEGIN K-----", NULL, "space" },
 	};
 
 	(void)state;
