@@ -3,7 +3,8 @@
 // tests/pipe/entra-oauth.sh runs it beside the installed packages: the npm
 // package oidc-provider gives tokens as Entra does (a client secret, or an
 // assertion whose jti it takes once), and /v1.0 answers to its tokens alone,
-// each of them twice.  argv: port file, certificate.  Prints a line of JSON
+// each of them twice; its links name Microsoft's host, where no token may go.
+// argv: port file, certificate.  Prints a line of JSON
 // for each thing that happens.
 
 import { createHash, createPublicKey, X509Certificate } from 'node:crypto';
@@ -103,8 +104,8 @@ async function graph(q, r) {
 			value: path.searchParams.has('$deltatoken') ? []
 				: [{ id: `user-${page}`, displayName: `User ${page}` }],
 			[later ? '@odata.deltaLink' : '@odata.nextLink']: later
-				? `${url}${path.pathname}?$deltatoken=end`
-				: `${url}${path.pathname}?$skiptoken=${page + 1}`,
+				? `${GRAPH}${path.pathname}?$deltatoken=end`
+				: `${GRAPH}${path.pathname}?$skiptoken=${page + 1}`,
 		};
 		r.writeHead(200, { 'Content-Type': 'application/json' });
 	} catch (e) {

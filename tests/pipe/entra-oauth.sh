@@ -40,6 +40,9 @@ run "$IDMESH" fetch "$TMP/secret.json"
 is 'an import with a client secret ends well' "$status" 0
 is 'everything is there' "$(jq -r 'select(.kind == "page") | .records[].id' \
 	<<<"$out" | xargs)" 'user-0 user-1 user-2 user-3 user-4 user-5'
+is 'links that name another host lead to ours' "$(jq -r \
+	'select(.kind == "end") | .watermark | split(" ")[1]' <<<"$out")" \
+	'/v1.0/users/delta?$deltatoken=end'
 is 'a token that is refused is renewed' \
 	"$(events 'map(select(.event == "token")) | map(.status)')" '[200,200,200]'
 run env IDMESH_SECRET_ENTRA_CONTOSO_SECRET=wrong \
