@@ -74,6 +74,7 @@ struct config_run {
 	/* What join remembers: runs of a source, days of settled dead letters,
 	 * days of what left. */
 	int keep_runs, keep_dead, keep_gone;
+	bool keep_raw; /* and raw records, to try new rules on */
 	/* Endpoints for transforms of other hosts; all NULL without them. */
 	char *hosts_key, *hosts_peers, *hosts_commit;
 	struct config_list hosts_jobs; /* one a tenant */

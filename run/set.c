@@ -117,6 +117,8 @@ add_join(struct run *r)
 	word_take(c, xasprintf("--keep-runs=%d", r->config.keep_runs));
 	word_take(c, xasprintf("--keep-dead=%d", r->config.keep_dead));
 	word_take(c, xasprintf("--keep-gone=%d", r->config.keep_gone));
+	if (r->config.keep_raw)
+		word(c, "--keep-raw");
 }
 
 static void
@@ -130,6 +132,8 @@ add_transform(struct run *r, size_t n_fetch)
 	rules_option(r, c);
 	word(c, "-j");
 	word_take(c, xasprintf("%lld", (long long)workers));
+	if (r->config.keep_raw)
+		word(c, "--keep-raw");
 	for (size_t i = 0; i < n_fetch; i++)
 		socket_option(r, c, "--jobs", "jobs", i);
 	socket_option(r, c, "--commit", "join", 0);
