@@ -16,8 +16,8 @@
 #include "json.h"
 #include "leave.h"
 #include "log.h"
-#include "raw.h"
 #include "merge.h"
+#include "raw.h"
 #include "run.h"
 #include "sweep.h"
 
