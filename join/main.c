@@ -14,6 +14,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "explain.h"
 #include "log.h"
 #include "merge.h"
 #include "opt.h"
@@ -35,6 +36,9 @@ static const struct command {
 	{ "approve", admin_approve },
 	{ "runs", report_runs },
 	{ "dead", dead_main },
+	{ "explain", explain_main },
+	{ "held", held_main },
+	{ "decide", decide_main },
 	{ "dump", report_dump },
 };
 
@@ -111,7 +115,10 @@ parse(int argc, char **argv, struct settings *o)
 		    "idmesh join watermark --db FILE SOURCE [JSON]\n"
 		    "idmesh join runs --db FILE [--json]\n"
 		    "idmesh join dead --db FILE [--json] [--retry] [ID]...\n"
-		    "idmesh join approve --db FILE RUN\n"
+		    "idmesh join approve --db FILE RUN|PLAN\n"
+		    "idmesh join explain --db FILE NAME [ATTRIBUTE]\n"
+		    "idmesh join held --db FILE [--json]\n"
+		    "idmesh join decide --db FILE join|never|alone A [B]\n"
 		    "idmesh join dump --db FILE",
 		.about = "Keeps the connector space and the mesh; turns "
 			 "records into changes.",

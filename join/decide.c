@@ -1,0 +1,360 @@
+/*
+ * decide.c - `join decide`: what an operator says about who is who.
+ *
+ * A decision is a row, kept for ever with who and why, and undone by a mark.
+ * It takes effect with the next merge: at once when no join is at work on the
+ * database, else when that one's streams end.
+ */
+
+#include <pwd.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "clock.h"
+#include "explain.h"
+#include "join.h"
+#include "log.h"
+#include "mem.h"
+#include "merge.h"
+#include "msg.h"
+#include "opt.h"
+#include "report.h"
+
+struct deciding {
+	const char *db, *who, *why;
+	int64_t undo;
+	int list, json;
+	const char *verb, *a, *b; /* b NULL for alone */
+};
+
+/* One object that a decision names. */
+struct named {
+	int64_t object, type, source;
+	bool gone;
+};
+
+static const char *
+whoami(void)
+{
+	const char *sudo = getenv("SUDO_USER");
+	const struct passwd *pw;
+
+	if (sudo != NULL && sudo[0] != '\0')
+		return sudo;
+	pw = getpwuid(getuid());
+	return pw != NULL ? pw->pw_name : "somebody";
+}
+
+static int
+look_up(struct store *s, const char *name, struct named *n)
+{
+	sqlite3_stmt *st;
+
+	*n = (struct named){ .object = find_object(s, name) };
+	st = store_ask(s,
+	    "SELECT y.pk, t.source, o.gone IS NOT NULL FROM object o"
+	    " JOIN stream t ON t.pk = o.stream JOIN type y ON y.name = t.name"
+	    " WHERE o.pk = ?",
+	    "i", n->object);
+	if (n->object != 0 && store_row(s, st)) {
+		n->type = sqlite3_column_int64(st, 0);
+		n->source = sqlite3_column_int64(st, 1);
+		n->gone = sqlite3_column_int(st, 2) != 0;
+		store_end(st);
+		return 0;
+	}
+	if (!s->failed)
+		log_error("there is no %s; an object is called source/id, such "
+			  "as okta:contoso/00u1",
+		    name);
+	return -1;
+}
+
+/* The next merge of the type looks at the object. */
+static void
+mark(struct store *s, int64_t type, int64_t object)
+{
+	store_do(s, "INSERT OR IGNORE INTO dirty(type, object) VALUES(?, ?)",
+	    "ii", type, object);
+	merge_due(s, type, NULL);
+}
+
+/* Older ones that say the contrary are undone by this one. */
+static void
+supersede(struct store *s, const struct deciding *d, const char *now)
+{
+	store_do(s,
+	    "UPDATE decision SET undone_at = ?1, undone_who = ?2"
+	    " WHERE undone_at IS NULL AND (?3 = 'alone' OR verb <> ?3)"
+	    " AND ((a = ?4 AND coalesce(b, ?5) = ?5)"
+	    " OR (a = ?5 AND coalesce(b, ?4) = ?4)"
+	    " OR (?3 = 'alone' AND verb = 'join' AND ?4 IN (a, b)))",
+	    "ttttt", now, d->who, d->verb, d->a, d->b != NULL ? d->b : d->a);
+}
+
+static bool
+is_decided(struct store *s, const struct deciding *d)
+{
+	sqlite3_stmt *st = store_ask(s,
+	    "SELECT pk, who, at FROM decision WHERE undone_at IS NULL"
+	    " AND verb = ?1 AND ((a = ?2 AND coalesce(b, '') = ?3)"
+	    " OR (a = ?3 AND b = ?2))",
+	    "ttt", d->verb, d->a, d->b != NULL ? d->b : "");
+
+	if (!store_row(s, st))
+		return false;
+	log_info("decision %s says so already, by %s at %s", store_text(st, 0),
+	    store_text(st, 1), store_text(st, 2));
+	store_end(st);
+	return true;
+}
+
+/* In a transaction; EXIT_DONE when there is something new to merge. */
+static int
+write_decision(struct store *s, const struct deciding *d)
+{
+	struct named a, b = { 0 };
+	char now[CLOCK_TEXT];
+
+	if (look_up(s, d->a, &a) != 0 ||
+	    (d->b != NULL && look_up(s, d->b, &b) != 0))
+		return EXIT_USAGE;
+	if (d->b != NULL && (a.type != b.type || a.object == b.object)) {
+		log_error(
+		    "%s and %s are not two objects of one type", d->a, d->b);
+		return EXIT_USAGE;
+	}
+	if (strcmp(d->verb, "join") == 0 && a.source == b.source && !a.gone &&
+	    !b.gone) {
+		log_error("%s and %s are of one source, and a person has at "
+			  "most one object of each",
+		    d->a, d->b);
+		return EXIT_USAGE;
+	}
+	if (is_decided(s, d))
+		return EXIT_DONE;
+	clock_rfc3339(clock_wall_ms(), now);
+	supersede(s, d, now);
+	store_do(s,
+	    "INSERT INTO decision(type, verb, a, b, who, why, at)"
+	    " VALUES(?, ?, ?, ?, ?, ?, ?)",
+	    "itttttt", a.type, d->verb, d->a, d->b, d->who, d->why, now);
+	log_info("decision %lld: %s %s %s",
+	    (long long)sqlite3_last_insert_rowid(s->db), d->verb, d->a,
+	    d->b != NULL ? d->b : "");
+	mark(s, a.type, a.object);
+	if (d->b != NULL)
+		mark(s, b.type, b.object);
+	return EXIT_DONE;
+}
+
+static int
+undo(struct store *s, const struct deciding *d)
+{
+	sqlite3_stmt *st = store_ask(s,
+	    "SELECT a, b FROM decision WHERE pk = ? AND undone_at IS NULL", "i",
+	    d->undo);
+	const char *names[2] = { NULL, NULL };
+	char *copies[2] = { NULL, NULL };
+	char now[CLOCK_TEXT];
+	bool found = store_row(s, st);
+
+	for (int i = 0; found && i < 2; i++) {
+		names[i] = store_text(st, i);
+		if (names[i] != NULL)
+			copies[i] = xstrdup(names[i]);
+	}
+	store_end(st);
+	if (!found) {
+		log_error("there is no decision %lld to undo; see `idmesh join "
+			  "decide --db %s --list`",
+		    (long long)d->undo, d->db);
+		return EXIT_USAGE;
+	}
+	clock_rfc3339(clock_wall_ms(), now);
+	store_do(s,
+	    "UPDATE decision SET undone_at = ?, undone_who = ? WHERE pk = ?",
+	    "tti", now, d->who, d->undo);
+	for (int i = 0; i < 2; i++) {
+		struct named n;
+
+		if (copies[i] != NULL && look_up(s, copies[i], &n) == 0)
+			mark(s, n.type, n.object);
+		free(copies[i]);
+	}
+	log_info("decision %lld is undone", (long long)d->undo);
+	return EXIT_DONE;
+}
+
+/* What is due is merged now, unless a join is at work and will do it. */
+static int
+take_effect(struct join *j)
+{
+	int64_t pid;
+	int rc, left = 1;
+
+	if (store_locked(j->store, &pid)) {
+		log_info("process %lld is at work on %s; it takes effect when "
+			 "a stream of the type ends",
+		    (long long)pid, j->store->path);
+		return EXIT_DONE;
+	}
+	rc = store_lock(j->store);
+	if (rc == EXIT_DONE)
+		rc = merge_prepare(j);
+	while (rc == EXIT_DONE && left > 0)
+		left = merge_chunk(j);
+	merge_free(j);
+	if (rc == EXIT_DONE && left < 0)
+		rc = EXIT_TEMPORARY;
+	if (rc == EXIT_DONE && j->held)
+		rc = EXIT_PARTLY;
+	return rc;
+}
+
+static int
+decide(const struct deciding *d, struct join *j)
+{
+	int rc = store_open(&j->store, d->db, STORE_WRITE);
+
+	if (rc != EXIT_DONE)
+		return rc;
+	if (store_begin(j->store) != 0)
+		rc = EXIT_TEMPORARY;
+	if (rc == EXIT_DONE)
+		rc = d->undo != 0 ? undo(j->store, d)
+				  : write_decision(j->store, d);
+	if (rc != EXIT_DONE)
+		store_rollback(j->store);
+	else if (store_commit(j->store) != 0)
+		rc = EXIT_TEMPORARY;
+	if (rc == EXIT_DONE)
+		rc = take_effect(j);
+	store_close(j->store);
+	return rc;
+}
+
+static void
+list_one(sqlite3_stmt *st, const struct deciding *d, struct buf *b)
+{
+	static const char *const names[] = { "number", "verb", "a", "b", "who",
+		"why", "at", "undoneAt", "undoneWho" };
+
+	if (d->json) {
+		buf_fmt(b, "{\"number\":%s", store_text(st, 0));
+		for (int i = 1; i < 9; i++)
+			msg_str(b, names[i], store_text(st, i));
+		buf_char(b, '}');
+	} else {
+		buf_fmt(b, "%4s  %-6s %s %s  %s %s%s%s", store_text(st, 0),
+		    store_text(st, 1), store_text(st, 2),
+		    store_text(st, 3) != NULL ? store_text(st, 3) : "",
+		    store_text(st, 6), store_text(st, 4),
+		    store_text(st, 5) != NULL ? ": " : "",
+		    store_text(st, 5) != NULL ? store_text(st, 5) : "");
+		if (store_text(st, 7) != NULL)
+			buf_fmt(b, "  (undone %s by %s)", store_text(st, 7),
+			    store_text(st, 8));
+	}
+	report_line(b);
+}
+
+static int
+list(const struct deciding *d)
+{
+	struct store *s;
+	struct buf b = { 0 };
+	sqlite3_stmt *st;
+	int rc = store_open(&s, d->db, STORE_READ);
+
+	if (rc != EXIT_DONE)
+		return rc;
+	st = store_ask(s,
+	    "SELECT pk, verb, a, b, who, why, at, undone_at, undone_who"
+	    " FROM decision ORDER BY pk",
+	    "");
+	while (store_row(s, st))
+		list_one(st, d, &b);
+	buf_free(&b);
+	return report_close(s);
+}
+
+static void
+check_words(
+    const struct opt_use *use, int argc, char **argv, struct deciding *d)
+{
+	bool alone;
+
+	if (d->list || d->undo != 0) {
+		if (argc > 1)
+			opt_wrong(use, "--list and --undo stand alone");
+		return;
+	}
+	if (argc < 2)
+		opt_wrong(use, "say join A B, never A B or alone A");
+	d->verb = argv[1];
+	alone = strcmp(d->verb, "alone") == 0;
+	if (!alone && strcmp(d->verb, "join") != 0 &&
+	    strcmp(d->verb, "never") != 0)
+		opt_wrong(
+		    use, "%s: say join A B, never A B or alone A", d->verb);
+	if (argc != (alone ? 3 : 4))
+		opt_wrong(use, "%s takes %s", d->verb,
+		    alone ? "one object" : "two objects");
+	d->a = argv[2];
+	d->b = alone ? NULL : argv[3];
+}
+
+int
+decide_main(int argc, char **argv)
+{
+	struct deciding d = { 0 };
+	const char *dir = NULL;
+	const struct opt options[] = {
+		{ "db", 0, OPT_TEXT, &d.db, "FILE", "join's database", 0, 0 },
+		{ "rules", 0, OPT_TEXT, &dir, "DIR",
+		    "folder of the rules ($IDMESH_RULES)", 0, 0 },
+		{ "who", 0, OPT_TEXT, &d.who, "NAME",
+		    "who decides (the user's name)", 0, 0 },
+		{ "why", 0, OPT_TEXT, &d.why, "TEXT", "for those who ask later",
+		    0, 0 },
+		{ "list", 0, OPT_FLAG, &d.list, NULL, "all that was decided", 0,
+		    0 },
+		{ "undo", 0, OPT_INT, &d.undo, "N", "takes decision N back", 1,
+		    INT64_MAX },
+		{ "json", 0, OPT_FLAG, &d.json, NULL,
+		    "of --list: one JSON object a line", 0, 0 },
+		{ 0 },
+	};
+	const struct opt_use use = {
+		.name = "idmesh join decide",
+		.synopsis =
+		    "idmesh join decide --db FILE join|never A B [--why TEXT]\n"
+		    "idmesh join decide --db FILE alone A [--why TEXT]\n"
+		    "idmesh join decide --db FILE --list | --undo N",
+		.about = "Says who is one person and who is not; A and B are "
+			 "source/id.",
+		.options = options,
+		.see = "Manual: idmesh-join(1)",
+		.args_max = 3,
+	};
+	struct join j = { 0 };
+	int rc;
+
+	opt_parse(&use, &argc, argv);
+	if (d.db == NULL)
+		opt_wrong(&use, "--db is missing");
+	check_words(&use, argc, argv, &d);
+	if (d.list)
+		return list(&d);
+	if (d.who == NULL)
+		d.who = whoami();
+	j.rules_dir = rules_dir(dir);
+	if (join_load_rules(&j) != 0)
+		return EXIT_USAGE;
+	rc = decide(&d, &j);
+	rules_free(j.rules);
+	return rc;
+}

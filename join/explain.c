@@ -1,0 +1,405 @@
+/*
+ * explain.c - `join explain`: why a person looks as they do.
+ *
+ * Who contributes, joined by which key at which line of the rules, each value
+ * with those that lost, and what is held.  Only reads; the running join is
+ * not disturbed.
+ */
+
+#include "explain.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "clock.h"
+#include "join.h"
+#include "json.h"
+#include "log.h"
+#include "opt.h"
+#include "report.h"
+
+/* The name that people know them by, or NULL. */
+static const char *
+known_as(const struct person *p)
+{
+	static const char *const names[] = { "displayName", "name", "login",
+		"email" };
+	yyjson_val *root = yyjson_doc_get_root(p->body);
+
+	if (root == NULL && p->nparts > 0)
+		root = p->parts[0].attrs;
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		const char *text = json_text(root, names[i]);
+
+		if (text != NULL && text[0] != '\0')
+			return text;
+	}
+	return NULL;
+}
+
+/* Of an object that is in no person. */
+static const char *
+standing(const struct person *p)
+{
+	if (p->of[0].gone != NULL)
+		return "left, and is in no person";
+	return p->held != NULL ? "is held: it is in no person"
+			       : "waits for the end of its run";
+}
+
+static void
+print_head(const struct person *p)
+{
+	const char *name = known_as(p);
+	char when[CLOCK_TEXT];
+
+	printf("%s %s", p->type, name != NULL ? name : "");
+	printf("%s%s\n", name != NULL ? "  " : "",
+	    p->id != NULL ? p->id : standing(p));
+	if (p->leave_at != 0) {
+		clock_rfc3339(p->leave_at, when);
+		printf("  has left; what they have stays until %s\n", when);
+	} else if (p->state != NULL && strcmp(p->state, "gone") == 0) {
+		printf("  has left\n");
+	}
+}
+
+static void
+print_link(const struct contributor *c)
+{
+	if (c->key == MATCH_DECIDED) {
+		printf("joined by decision");
+	} else if (c->label == NULL) {
+		printf("stands for itself");
+	} else {
+		printf("joined by %s", c->label);
+		if (c->value != NULL)
+			printf(" \"%s\"", c->value);
+		if (c->place != NULL)
+			printf(" (%s)", c->place);
+	}
+	if (c->run != NULL)
+		printf(" in %s", c->run);
+	if (c->label != NULL && c->value == NULL)
+		printf("; it no longer shares one, and stays until a stronger "
+		       "key objects");
+}
+
+static void
+print_contributors(const struct person *p)
+{
+	for (size_t i = 0; i < p->n; i++) {
+		const struct contributor *c = &p->of[i];
+
+		printf("  %s/%s  ", c->source, c->id);
+		if (c->gone != NULL)
+			printf("left (%s)", c->gone);
+		else if (p->mesh == 0)
+			printf("alone");
+		else if (i == 0)
+			printf(p->n > 1 && p->of[1].gone == NULL
+				   ? "leads"
+				   : "is the only one");
+		else
+			print_link(c);
+		putchar('\n');
+	}
+}
+
+static void
+print_aliases(struct store *s, const struct person *p)
+{
+	sqlite3_stmt *st = store_ask(
+	    s, "SELECT id FROM alias WHERE mesh = ? ORDER BY id", "i", p->mesh);
+
+	while (store_row(s, st))
+		printf("  was also %s\n", store_text(st, 0));
+}
+
+static void
+print_conflicts(
+    struct store *s, struct rules *r, const struct person *p, const char *db)
+{
+	struct buf line = { 0 };
+
+	for (size_t i = 0; i < p->n; i++) {
+		struct conflict *list;
+		size_t n = conflict_load(s, r, p->of[i].pk, &list);
+
+		for (size_t k = 0; k < n; k++) {
+			buf_str(&line, list[k].held ? "  held: " : "  open: ");
+			conflict_text(&list[k], &line);
+			report_line(&line);
+			buf_str(&line, "        ");
+			conflict_way_out(&list[k], db, &line);
+			if (line.len > 8)
+				report_line(&line);
+			buf_clear(&line);
+		}
+		conflict_free(list, n);
+	}
+	buf_free(&line);
+}
+
+static void
+add_value(struct buf *b, yyjson_val *v)
+{
+	if (v == NULL)
+		buf_str(b, "(none)");
+	else if (yyjson_is_null(v))
+		buf_str(b, "(empty)");
+	else
+		json_write(b, v);
+}
+
+/* "okta:contoso profile.title", where the source has it. */
+static void
+add_origin(struct buf *b, const struct rules *r, const struct person *p,
+    size_t part, const char *attribute)
+{
+	const char *source = p->parts[part].source;
+	struct rules_place place;
+	char map[128];
+
+	buf_str(b, source);
+	snprintf(map, sizeof(map), "%.*s.%s", (int)strcspn(source, ":"), source,
+	    p->type);
+	if (rules_place(r, map, attribute, &place) != 0)
+		return;
+	if (place.path != NULL)
+		buf_fmt(b, " %s", place.path);
+	else
+		buf_fmt(b, " (%s %s:%d)", place.lua ? "Lua" : "computed",
+		    place.file, place.line);
+}
+
+static void
+add_other(struct buf *b, const struct person *p, size_t part,
+    const struct blend_said *said)
+{
+	static const char *const words[] = {
+		[BLEND_WON] = "",
+		[BLEND_JOINED] = "",
+		[BLEND_LATER] = "",
+		[BLEND_EMPTY] = "",
+		[BLEND_OWNED] = " which does not count",
+		[BLEND_OLDER] = " which is older",
+		[BLEND_NOT_ASKED] = " which is not asked",
+	};
+
+	buf_fmt(b, "%s says ", p->parts[part].source);
+	if (said->parts[part].value == NULL)
+		buf_str(b, "nothing");
+	else
+		add_value(b, said->parts[part].value);
+	buf_str(b, words[said->parts[part].why]);
+}
+
+/* Who gave the value. */
+static void
+add_winner(struct buf *b, const struct rules *r, const struct person *p,
+    const struct blend_said *said)
+{
+	switch (said->winner) {
+	case BLEND_NOBODY:
+		break;
+	case BLEND_DEFAULT:
+		buf_str(b, "by default, no source has one");
+		break;
+	case BLEND_LUA:
+		buf_str(b, "by a function");
+		break;
+	case BLEND_KEPT:
+		buf_str(b, "as it was: its function failed");
+		break;
+	default:
+		add_origin(b, r, p, (size_t)said->winner, said->flow->attr);
+		if (said->flow->how == POLICY_OWN)
+			buf_str(b, ", which owns it");
+	}
+}
+
+static void
+add_story(struct buf *b, const struct rules *r, const struct person *p,
+    const struct blend_said *said)
+{
+	size_t start = b->len;
+
+	add_winner(b, r, p, said);
+	for (size_t i = 0; i < p->nparts; i++) {
+		if ((int)i == said->winner ||
+		    (said->parts[i].value == NULL &&
+			said->parts[i].why != BLEND_OWNED &&
+			said->parts[i].why != BLEND_WON))
+			continue;
+		if (b->len > start)
+			buf_str(b, "; ");
+		add_other(b, p, i, said);
+	}
+}
+
+static void
+print_value(const struct rules *r, const struct person *p, const char *name,
+    yyjson_val *value, const struct blend_said *said)
+{
+	struct buf text = { 0 }, story = { 0 };
+	struct rules_place place;
+
+	add_value(&text, value);
+	if (said != NULL)
+		add_story(&story, r, p, said);
+	else if (p->nparts > 0)
+		add_origin(&story, r, p, 0, name);
+	else
+		buf_str(&story, "as it was when they left");
+	printf("  %-17s %-28s %s", name, text.data,
+	    story.data != NULL ? story.data : "");
+	if (said != NULL && p->nparts > 1)
+		printf("  (%s:%d)", said->flow->file, said->flow->line);
+	else if (said == NULL && p->nparts > 0 &&
+		 rules_place(r, p->type, name, &place) == 0)
+		printf("  (%s:%d)", place.file, place.line);
+	putchar('\n');
+	buf_free(&text);
+	buf_free(&story);
+}
+
+/* All values, or that of one attribute; how many there were. */
+static size_t
+print_values(const struct rules *r, const struct person *p, const char *only)
+{
+	yyjson_val *root = yyjson_doc_get_root(p->body), *key, *value;
+	size_t i, n, printed = 0;
+
+	if (p->said != NULL) {
+		for (i = 0; i < p->policy->nflows; i++) {
+			const char *name = p->policy->flows[i].attr;
+
+			value = json_get(root, name);
+			if (only != NULL ? strcmp(only, name) != 0
+					 : value == NULL)
+				continue;
+			print_value(r, p, name, value, &p->said[i]);
+			printed++;
+		}
+		return printed;
+	}
+	if (root == NULL && p->nparts > 0)
+		root = p->parts[0].attrs;
+	yyjson_obj_foreach(root, i, n, key, value)
+	{
+		const char *name = yyjson_get_str(key);
+
+		if (only != NULL && strcmp(only, name) != 0)
+			continue;
+		print_value(r, p, name, value, NULL);
+		printed++;
+	}
+	return printed;
+}
+
+struct explaining {
+	const char *db, *name, *attribute;
+	int json;
+};
+
+static int
+explain_one(struct store *s, struct rules *r, const struct found *f,
+    const struct explaining *e)
+{
+	struct person p;
+	int code = EXIT_DONE;
+
+	if (person_load(s, r, f, &p) != 0) {
+		person_free(&p);
+		return EXIT_DONE;
+	}
+	if (e->json) {
+		explain_json(s, r, &p, e->attribute);
+	} else {
+		print_head(&p);
+		print_contributors(&p);
+		print_aliases(s, &p);
+		print_conflicts(s, r, &p, e->db);
+		if (print_values(r, &p, e->attribute) == 0 &&
+		    e->attribute != NULL) {
+			fflush(stdout);
+			log_error(
+			    "%s has no attribute %s", p.type, e->attribute);
+			code = EXIT_USAGE;
+		}
+	}
+	person_free(&p);
+	return code;
+}
+
+static int
+explain(struct store *s, struct rules *r, const struct explaining *e)
+{
+	struct found found[FIND_MAX];
+	size_t n = find(s, e->name, found);
+	int code = EXIT_DONE, one;
+
+	if (n == 0 && !s->failed) {
+		log_error("%s has nobody called %s: give a login, an e-mail, "
+			  "an id, or source/id such as okta:contoso/00u1",
+		    e->db, e->name);
+		return EXIT_USAGE;
+	}
+	for (size_t i = 0; i < n; i++) {
+		if (i > 0 && !e->json)
+			putchar('\n');
+		one = explain_one(s, r, &found[i], e);
+		if (one != EXIT_DONE)
+			code = one;
+	}
+	return code;
+}
+
+int
+explain_main(int argc, char **argv)
+{
+	struct explaining e = { 0 };
+	const char *dir = NULL;
+	const struct opt options[] = {
+		{ "db", 0, OPT_TEXT, &e.db, "FILE", "join's database", 0, 0 },
+		{ "rules", 0, OPT_TEXT, &dir, "DIR",
+		    "folder of the rules ($IDMESH_RULES)", 0, 0 },
+		{ "json", 0, OPT_FLAG, &e.json, NULL,
+		    "one JSON object a person", 0, 0 },
+		{ 0 },
+	};
+	const struct opt_use use = {
+		.name = "idmesh join explain",
+		.synopsis = "idmesh join explain --db FILE [--rules DIR] "
+			    "[--json] NAME [ATTRIBUTE]",
+		.about = "Why a person looks as they do: who contributes, "
+			 "joined by which key,\nand each value with those that "
+			 "lost.",
+		.options = options,
+		.see = "Manual: idmesh-join(1)",
+		.args_min = 1,
+		.args_max = 2,
+	};
+	struct join j = { 0 };
+	int rc, closed;
+
+	opt_parse(&use, &argc, argv);
+	if (e.db == NULL)
+		opt_wrong(&use, "--db is missing");
+	e.name = argv[1];
+	e.attribute = argc > 2 ? argv[2] : NULL;
+	j.rules_dir = rules_dir(dir);
+	if (join_load_rules(&j) != 0)
+		return EXIT_USAGE;
+	rc = store_open(&j.store, e.db, STORE_READ);
+	if (rc == EXIT_DONE) {
+		rc = explain(j.store, j.rules, &e);
+		closed = report_close(j.store);
+		if (rc == EXIT_DONE)
+			rc = closed;
+	}
+	rules_free(j.rules);
+	return rc;
+}

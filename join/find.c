@@ -1,0 +1,153 @@
+/*
+ * find.c - what an operator calls a person, and who that is.
+ *
+ * explain.c and decide.c call it.  Exact names come first; values that people
+ * know each other by are looked for in the keys of the join rules, and at last
+ * in everything, which takes a moment in a large database.
+ */
+
+#include "find.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "mem.h"
+
+/* The mesh object that an object belongs to. */
+#define MESH_OF \
+	"coalesce((SELECT l.mesh FROM link l WHERE l.object = o.pk), o.mesh)"
+
+struct finding {
+	struct store *s;
+	struct found *out;
+	size_t n;
+};
+
+static void
+add(struct finding *f, int64_t mesh, int64_t object)
+{
+	for (size_t i = 0; i < f->n; i++)
+		if (mesh != 0 ? f->out[i].mesh == mesh
+			      : f->out[i].object == object)
+			return;
+	if (f->n < FIND_MAX)
+		f->out[f->n++] = (struct found){ mesh, object };
+}
+
+static void
+add_rows(struct finding *f, sqlite3_stmt *st)
+{
+	while (store_row(f->s, st))
+		add(f, sqlite3_column_int64(st, 0),
+		    sqlite3_column_int64(st, 1));
+}
+
+/* Source and connector id: a source has no slash, an id may have. */
+static int64_t
+object_by_name(struct store *s, const char *name)
+{
+	const char *slash = strchr(name, '/');
+	char *source;
+	sqlite3_stmt *st;
+	int64_t pk = 0;
+
+	if (slash == NULL)
+		return 0;
+	source = xstrndup(name, (size_t)(slash - name));
+	st = store_ask(s,
+	    "SELECT o.pk FROM source s JOIN stream t ON t.source = s.pk"
+	    " JOIN object o ON o.stream = t.pk WHERE s.name = ? AND o.id = ?"
+	    " ORDER BY o.gone IS NOT NULL LIMIT 1",
+	    "tt", source, slash + 1);
+	if (store_row(s, st)) {
+		pk = sqlite3_column_int64(st, 0);
+		store_end(st);
+	}
+	free(source);
+	return pk;
+}
+
+int64_t
+find_object(struct store *s, const char *name)
+{
+	return object_by_name(s, name);
+}
+
+void
+find_name(struct store *s, int64_t object, struct buf *out)
+{
+	sqlite3_stmt *st = store_ask(s,
+	    "SELECT s.name, o.id FROM object o JOIN stream t ON t.pk = o.stream"
+	    " JOIN source s ON s.pk = t.source WHERE o.pk = ?",
+	    "i", object);
+
+	if (!store_row(s, st))
+		return;
+	buf_str(out, store_text(st, 0));
+	buf_char(out, '/');
+	buf_str(out, store_text(st, 1));
+	store_end(st);
+}
+
+static void
+by_id(struct finding *f, const char *name)
+{
+	int64_t object = object_by_name(f->s, name);
+
+	if (object != 0)
+		add_rows(f, store_ask(f->s,
+				"SELECT " MESH_OF ", o.pk FROM object o"
+				" WHERE o.pk = ?",
+				"i", object));
+	add_rows(f,
+	    store_ask(f->s, "SELECT pk, 0 FROM mesh WHERE id = ?", "t", name));
+	add_rows(f, store_ask(f->s, "SELECT mesh, 0 FROM alias WHERE id = ?",
+			"t", name));
+	if (f->n == 0)
+		add_rows(
+		    f, store_ask(f->s,
+			   "SELECT " MESH_OF ", o.pk FROM stream t"
+			   " JOIN object o ON o.stream = t.pk AND o.id = ?",
+			   "t", name));
+}
+
+/* Keys are normalised; as written, and in either case, is near enough. */
+static void
+by_key(struct finding *f, const char *name)
+{
+	add_rows(
+	    f, store_ask(f->s,
+		   "SELECT " MESH_OF ", o.pk FROM keydef k"
+		   " JOIN matchkey m ON m.key = k.pk"
+		   " AND m.value IN (?1, lower(?1), upper(?1))"
+		   " JOIN object o ON o.pk = m.object WHERE o.gone IS NULL",
+		   "t", name));
+}
+
+static void
+by_value(struct finding *f, const char *name)
+{
+	add_rows(
+	    f, store_ask(f->s,
+		   "SELECT " MESH_OF ", o.pk FROM attrs a"
+		   " JOIN object o ON o.pk = a.pk"
+		   " WHERE json_extract(a.text, '$.login') = ?1 COLLATE NOCASE"
+		   " OR json_extract(a.text, '$.email') = ?1 COLLATE NOCASE"
+		   " OR json_extract(a.text, '$.name') = ?1 COLLATE NOCASE"
+		   " OR json_extract(a.text, '$.displayName') = ?1"
+		   " COLLATE NOCASE LIMIT 20",
+		   "t", name));
+}
+
+size_t
+find(struct store *s, const char *name, struct found out[FIND_MAX])
+{
+	struct finding f = { .s = s, .out = out };
+
+	by_id(&f, name);
+	if (f.n == 0)
+		by_key(&f, name);
+	if (f.n == 0)
+		by_value(&f, name);
+	return f.n;
+}

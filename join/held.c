@@ -1,0 +1,112 @@
+/*
+ * held.c - `join held`: what only a human can decide, worst first.
+ *
+ * Reads what the last merge left; decide.c writes the answers.
+ */
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "explain.h"
+#include "log.h"
+#include "msg.h"
+#include "opt.h"
+#include "report.h"
+
+static void
+print_text(const char *db, const struct conflict *c, const char *last)
+{
+	struct buf line = { 0 };
+
+	if (last == NULL || strcmp(last, c->why) != 0)
+		printf("%s%s\n", last != NULL ? "\n" : "", c->why);
+	buf_str(&line, c->held ? "  held  " : "        ");
+	conflict_text(c, &line);
+	report_line(&line);
+	buf_str(&line, "        ");
+	conflict_way_out(c, db, &line);
+	if (line.len > 8)
+		report_line(&line);
+	buf_free(&line);
+}
+
+static void
+print_json(const struct conflict *c)
+{
+	struct buf line = { 0 }, members = { 0 };
+
+	/* The first member has no comma before it. */
+	conflict_json(c, &members);
+	buf_char(&line, '{');
+	buf_str(&line, members.data + 1);
+	buf_char(&line, '}');
+	report_line(&line);
+	buf_free(&members);
+	buf_free(&line);
+}
+
+static void
+print_summary(struct store *s, size_t conflicts)
+{
+	sqlite3_stmt *st = store_ask(s, "SELECT count(*) FROM held", "");
+	int64_t held = store_row(s, st) ? sqlite3_column_int64(st, 0) : 0;
+
+	store_end(st);
+	if (conflicts == 0 && held == 0)
+		puts("nothing is held, and nothing is to be decided");
+	else
+		printf("\n%lld object%s held, in no person until somebody "
+		       "decides or the data is mended\n",
+		    (long long)held, held == 1 ? " is" : "s are");
+}
+
+int
+held_main(int argc, char **argv)
+{
+	const char *db = NULL, *dir = NULL;
+	int json = 0, rc;
+	const struct opt options[] = {
+		{ "db", 0, OPT_TEXT, &db, "FILE", "join's database", 0, 0 },
+		{ "rules", 0, OPT_TEXT, &dir, "DIR",
+		    "folder of the rules ($IDMESH_RULES)", 0, 0 },
+		{ "json", 0, OPT_FLAG, &json, NULL, "one JSON object a line", 0,
+		    0 },
+		{ 0 },
+	};
+	const struct opt_use use = {
+		.name = "idmesh join held",
+		.synopsis = "idmesh join held --db FILE [--rules DIR] [--json]",
+		.about = "What the merge could not decide, worst first, and "
+			 "what to type about it.",
+		.options = options,
+		.see = "Manual: idmesh-join(1)",
+	};
+	struct join j = { 0 };
+	struct conflict *list;
+	size_t n;
+
+	opt_parse(&use, &argc, argv);
+	if (db == NULL)
+		opt_wrong(&use, "--db is missing");
+	j.rules_dir = rules_dir(dir);
+	if (join_load_rules(&j) != 0)
+		return EXIT_USAGE;
+	rc = store_open(&j.store, db, STORE_READ);
+	if (rc == EXIT_DONE) {
+		n = conflict_load(j.store, j.rules, 0, &list);
+		for (size_t i = 0; i < n; i++) {
+			if (json)
+				print_json(&list[i]);
+			else
+				print_text(db, &list[i],
+				    i > 0 ? list[i - 1].why : NULL);
+		}
+		if (!json)
+			print_summary(j.store, n);
+		conflict_free(list, n);
+		rc = report_close(j.store);
+	}
+	rules_free(j.rules);
+	return rc;
+}

@@ -1,0 +1,301 @@
+/*
+ * person.c - one person out of the database, with a trace of their values.
+ *
+ * explain.c calls it.  Links are stored with the key that made them; what the
+ * evidence is worth today, and where each value comes from, is made again.
+ */
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "explain.h"
+#include "log.h"
+#include "mem.h"
+#include "merge_private.h"
+
+static char *
+copy(sqlite3_stmt *st, int column)
+{
+	const char *text = store_text(st, column);
+
+	return text != NULL ? xstrdup(text) : NULL;
+}
+
+static yyjson_doc *
+parse(const char *text)
+{
+	return text != NULL
+		   ? yyjson_read(text, strlen(text), YYJSON_READ_NUMBER_AS_RAW)
+		   : NULL;
+}
+
+static void
+load_mesh(struct store *s, int64_t mesh, struct person *p)
+{
+	sqlite3_stmt *st = store_ask(s,
+	    "SELECT m.id, t.name, t.pk, m.state, m.leave_at, b.text"
+	    " FROM mesh m JOIN type t ON t.pk = m.type"
+	    " LEFT JOIN body b ON b.mesh = m.pk WHERE m.pk = ?",
+	    "i", mesh);
+
+	if (!store_row(s, st))
+		return;
+	p->mesh = mesh;
+	p->id = copy(st, 0);
+	p->type = copy(st, 1);
+	p->type_pk = sqlite3_column_int64(st, 2);
+	p->state = copy(st, 3);
+	p->leave_at = sqlite3_column_int64(st, 4);
+	p->body = parse(store_text(st, 5));
+	store_end(st);
+}
+
+/* An object that is in no person: its type is its stream. */
+static void
+load_alone(struct store *s, int64_t object, struct person *p)
+{
+	sqlite3_stmt *st = store_ask(s,
+	    "SELECT t.name, y.pk, h.why FROM object o"
+	    " JOIN stream t ON t.pk = o.stream"
+	    " JOIN type y ON y.name = t.name"
+	    " LEFT JOIN held h ON h.object = o.pk WHERE o.pk = ?",
+	    "i", object);
+
+	if (!store_row(s, st))
+		return;
+	p->type = copy(st, 0);
+	p->type_pk = sqlite3_column_int64(st, 1);
+	p->held = copy(st, 2);
+	store_end(st);
+}
+
+static void
+add_contributor(struct person *p, sqlite3_stmt *st)
+{
+	struct contributor *c;
+
+	p->of = xrealloc(p->of, (p->n + 1) * sizeof(*p->of));
+	c = &p->of[p->n++];
+	*c = (struct contributor){ .pk = sqlite3_column_int64(st, 0),
+		.stream = sqlite3_column_int64(st, 1),
+		.source = copy(st, 2),
+		.id = copy(st, 3),
+		.gone = copy(st, 4),
+		.key = sqlite3_column_int64(st, 5),
+		.attrs = parse(store_text(st, 6)),
+		.run = copy(st, 7) };
+	c->entry = p->policy != NULL ? policy_entry(p->policy, c->source) : 0;
+}
+
+#define COLUMNS                                                               \
+	"SELECT o.pk, o.stream, s.name, o.id, o.gone, coalesce(l.key, -1),"   \
+	" a.text, (SELECT 'run ' || r.number || ' of ' || rs.name FROM run r" \
+	" JOIN source rs ON rs.pk = r.source WHERE r.generation <= l.run"     \
+	" ORDER BY r.generation DESC LIMIT 1) FROM object o"                  \
+	" JOIN stream t ON t.pk = o.stream JOIN source s ON s.pk = t.source"  \
+	" LEFT JOIN link l ON l.object = o.pk"                                \
+	" LEFT JOIN attrs a ON a.pk = o.pk"
+
+static void
+load_contributors(struct store *s, const struct found *f, struct person *p)
+{
+	sqlite3_stmt *st =
+	    p->mesh == 0
+		? store_ask(s, COLUMNS " WHERE o.pk = ?", "i", f->object)
+		: store_ask(s,
+		      COLUMNS " WHERE l.mesh = ?1 UNION ALL " COLUMNS
+			      " WHERE o.pk ="
+			      " (SELECT object FROM mesh"
+			      " WHERE pk = ?1)",
+		      "i", p->mesh);
+
+	while (store_row(s, st))
+		add_contributor(p, st);
+}
+
+static int
+by_rank(const void *a, const void *b)
+{
+	const struct contributor *x = a, *y = b;
+	int order;
+
+	if ((x->gone != NULL) != (y->gone != NULL))
+		return x->gone != NULL ? 1 : -1;
+	if (x->entry != y->entry)
+		return x->entry < y->entry ? -1 : 1;
+	order = strcmp(x->source, y->source);
+	return order != 0 ? order : strcmp(x->id, y->id);
+}
+
+/* The key of the link: its name, its line, and whether it still holds. */
+static void
+load_evidence(struct store *s, struct person *p, struct contributor *c)
+{
+	sqlite3_stmt *st = store_ask(
+	    s, "SELECT label, print FROM keydef WHERE pk = ?", "i", c->key);
+	char print[17];
+
+	if (c->key < 0 || !store_row(s, st))
+		return;
+	c->label = copy(st, 0);
+	for (size_t i = 0; p->policy != NULL && i < p->policy->nkeys; i++) {
+		const struct policy_key *k = &p->policy->keys[i];
+
+		policy_key_print(k, print);
+		if (strcmp(print, store_text(st, 1)) == 0)
+			c->place = xasprintf("%s:%d", k->file, k->line);
+	}
+	store_end(st);
+	st = store_ask(s,
+	    "SELECT min(a.value) FROM matchkey a JOIN matchkey b"
+	    " ON b.key = a.key AND b.value = a.value AND b.object <> a.object"
+	    " JOIN link l ON l.object = b.object AND l.mesh = ?"
+	    " WHERE a.object = ? AND a.key = ?",
+	    "iii", p->mesh, c->pk, c->key);
+	if (store_row(s, st)) {
+		c->value = copy(st, 0);
+		store_end(st);
+	}
+}
+
+struct resolving {
+	struct store *s;
+	const struct rules *r;
+	const struct person *p;
+};
+
+/* The keydef of a key as it is in the database, 0 when it is not there. */
+static int64_t
+keydef_of(struct store *s, const struct policy_key *k, const char *type)
+{
+	char print[17];
+	sqlite3_stmt *st;
+	int64_t pk = 0;
+
+	policy_key_print(k, print);
+	st = store_ask(s,
+	    "SELECT k.pk FROM keydef k JOIN type t ON t.pk = k.type"
+	    " WHERE t.name = ? AND k.print = ?",
+	    "tt", type, print);
+	if (store_row(s, st)) {
+		pk = sqlite3_column_int64(st, 0);
+		store_end(st);
+	}
+	return pk;
+}
+
+static int64_t
+resolve_by(const struct resolving *r, const struct policy_flow *flow,
+    const char *text, size_t len)
+{
+	const struct policy *p = rules_policy(r->r, flow->ref);
+	struct buf value = { 0 };
+	int64_t mesh = 0;
+
+	for (size_t i = 0; p != NULL && mesh == 0 && i < flow->nby; i++) {
+		const struct policy_key *k = &p->keys[flow->lookups[i]];
+
+		buf_clear(&value);
+		policy_normalise(&value, &k->norms, text, len);
+		if (value.len > 0)
+			mesh =
+			    merge_ref_value(r->s, keydef_of(r->s, k, flow->ref),
+				value.data, value.len);
+	}
+	buf_free(&value);
+	return mesh;
+}
+
+/* What merge_body.c does, without a trace in the database. */
+static const char *
+resolve(void *ctx, const struct blend_part *part,
+    const struct policy_flow *flow, const char *text, size_t len)
+{
+	const struct resolving *r = ctx;
+	const struct contributor *c = r->p->of;
+	int64_t stream, mesh = 0;
+
+	while (strcmp(c->source, part->source) != 0 ||
+	       strcmp(c->id, part->id) != 0)
+		c++;
+	stream = merge_sister(r->s, c->stream, flow->ref);
+	if (stream != 0)
+		mesh = merge_ref_find(r->s, stream, text, len);
+	if (mesh == 0)
+		mesh = resolve_by(r, flow, text, len);
+	return merge_mesh_id(r->s, mesh);
+}
+
+/* The values once more, with who won and who lost. */
+static void
+trace(struct store *s, struct rules *r, struct person *p)
+{
+	struct resolving ctx = { s, r, p };
+	struct blend_input in = { .policy = p->policy,
+		.rules = r,
+		.parts = p->parts,
+		.resolve = resolve,
+		.ctx = &ctx };
+	struct why why;
+
+	for (size_t i = 0; i < p->n && p->nparts < BLEND_PARTS_MAX; i++)
+		if (p->of[i].attrs != NULL)
+			p->parts[p->nparts++] =
+			    (struct blend_part){ p->of[i].source, p->of[i].id,
+				    yyjson_doc_get_root(p->of[i].attrs) };
+	if (p->policy == NULL || p->nparts == 0)
+		return;
+	in.n = p->nparts;
+	in.old = yyjson_doc_get_root(p->body);
+	p->said = xcalloc(p->policy->nflows + 1, sizeof(*p->said));
+	blend_begin(r, NULL);
+	blend(&in, &p->text, p->said, &why);
+	blend_end(r);
+	yyjson_doc_free(p->body);
+	p->body = parse(p->text.data);
+}
+
+int
+person_load(
+    struct store *s, struct rules *r, const struct found *f, struct person *p)
+{
+	*p = (struct person){ 0 };
+	if (f->mesh != 0)
+		load_mesh(s, f->mesh, p);
+	else
+		load_alone(s, f->object, p);
+	if (p->type == NULL)
+		return -1;
+	p->policy = rules_policy(r, p->type);
+	load_contributors(s, f, p);
+	qsort(p->of, p->n, sizeof(*p->of), by_rank);
+	for (size_t i = 0; i < p->n; i++)
+		load_evidence(s, p, &p->of[i]);
+	trace(s, r, p);
+	return 0;
+}
+
+void
+person_free(struct person *p)
+{
+	for (size_t i = 0; i < p->n; i++) {
+		struct contributor *c = &p->of[i];
+
+		free(c->source);
+		free(c->id);
+		free(c->gone);
+		free(c->label);
+		free(c->place);
+		free(c->value);
+		free(c->run);
+		yyjson_doc_free(c->attrs);
+	}
+	free(p->of);
+	free(p->type);
+	free(p->id);
+	free(p->state);
+	free(p->held);
+	free(p->said);
+	yyjson_doc_free(p->body);
+	buf_free(&p->text);
+}
