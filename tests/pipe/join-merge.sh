@@ -1,0 +1,184 @@
+#!/usr/bin/env bash
+# join-merge.sh - two sources become one mesh: joined by keys, held, parted,
+# revived; memberships and references follow.
+. tests/setup.sh
+. tests/records.sh
+. tests/merge.sh
+
+rules "$usual"
+
+# --- joined by number, then by mail; what nothing joins stands alone
+{
+	whole $O User "$(person o1 1 Ann@x.org '"title":"Eng","accountEnabled":true')" \
+		"$(person o2 - bob@x.org '"accountEnabled":true')" \
+		"$(person o3 3 info@x.org)"
+	whole $E User "$(person e1 1 other@x.org '"title":"Engineer","accountEnabled":true')" \
+		"$(person e2 - BOB@x.org '"accountEnabled":false')" \
+		"$(person e3 - info@x.org)"
+} >"$TMP/first"
+merge <"$TMP/first"
+is 'both keys join, an exception does not' "$status:$(who)" '0:e3 o1+e1 o2+e2 o3'
+is 'flows decide' "$(shape | head -2 | tail -1)" \
+	'o1+e1 {"email":"Ann@x.org","employeeNumber":"1","title":"Engineer","accountEnabled":true}'
+is 'one change for a person' "$(grep -c . <<<"$changes")" 4
+is 'nothing is left over' "$(left_over)" '0 0 0'
+ann=$(id_of $O/o1)
+first=$(mesh)
+merge <"$TMP/first"
+is 'the same again changes nothing' "$status:$changes:$(mesh)" "0::$first"
+is 'the id is that of the leading object' "$ann" "$(
+	IDMESH_RULES='' "$JOIN" --db "$TMP/alone.db" --rules "$TMP/rules" \
+		< <(whole $O User "$(person o1 1 x)") | jq -r '.changes[]?.id'
+)"
+
+# --- the order of arrival means nothing
+db=$TMP/other.db
+{
+	whole $E User "$(person e3 - info@x.org)" \
+		"$(person e2 - BOB@x.org '"accountEnabled":false')" \
+		"$(person e1 1 other@x.org '"title":"Engineer","accountEnabled":true')"
+	whole $O User "$(person o3 3 info@x.org)" \
+		"$(person o2 - bob@x.org '"accountEnabled":true')" \
+		"$(person o1 1 Ann@x.org '"title":"Eng","accountEnabled":true')"
+} | merge
+is 'the other way round, ids too' "$(mesh)" "$first"
+db=$TMP/state.db
+
+# --- a source that comes later joins what stood alone; its id goes
+db=$TMP/late.db
+whole $E User "$(person e1 1 a@x)" | merge
+alone=$(id_of $E/e1)
+whole $O User "$(person o1 1 b@x)" | merge
+is 'the id stays with who had it' "$(id_of $O/o1):$changes" \
+	"$alone:put User $O/o1 email"
+db=$TMP/alias.db
+{
+	whole $O User "$(person o1 1 a@x)"
+	whole $E User "$(person e1 2 b@x)"
+} | merge
+old=$(id_of $E/e1)
+keep=$(id_of $O/o1)
+mode=delta
+whole $E User "$(person e1 1 b@x)" | merge
+mode=full
+is 'two become one: the id of the higher rank stays' \
+	"$(who):$(id_of $E/e1)" "o1+e1:$keep"
+is 'the other is an alias, and a delete for the sinks' \
+	"$(of 'map(select(.op == "delete") | .id) | join(" ")'):$(sqlite3 "$db" 'SELECT id FROM alias')" \
+	"$old:$old"
+db=$TMP/state.db
+
+# --- ambiguous and contradicted: held, nobody twice, nobody lost
+db=$TMP/held.db
+{
+	whole $O User "$(person o1 - x@x)" "$(person o2 - x@x)" "$(person o3 7 y@x)"
+	whole $E User "$(person e1 - x@x)" "$(person e3 8 y@x)"
+} | merge
+is 'held ones stand nowhere' "$(who):$(held)" \
+	'o1 o2 o3:e1 ambiguous,e3 contradicted'
+is 'and say with whom' "$(sqlite3 "$db" "SELECT a.id || ' ' || b.id || ' ' ||
+	c.why || ' ' || c.value FROM conflict c JOIN object a ON a.pk = c.object
+	JOIN object b ON b.pk = c.other WHERE c.why = 'contradicted'")" \
+	'o3 e3 contradicted y@x'
+mode=delta
+whole $O User "$(gone o2)" | merge
+is 'who was ambiguous is joined when the reason leaves' "$(who):$(held)" \
+	'o1+e1 o3:e3 contradicted'
+whole $O User "$(person o3 7 z@x)" | merge
+is 'who shares nothing any more stands alone' "$(who):$(held)" 'e3 o1+e1 o3:'
+mode=full
+db=$TMP/state.db
+
+# --- a changed key keeps the link, until a stronger one objects
+mode=delta
+whole $E User "$(person e2 - robert@x.org '"accountEnabled":false')" | merge
+is 'a link outlives its value' "$(who)" 'e3 o1+e1 o2+e2 o3'
+whole $E User "$(person e1 9 other@x.org '"title":"Engineer"')" | merge
+is 'also that of its own key' "$(who)" 'e3 o1+e1 o2+e2 o3'
+bob=$(id_of $O/o2)
+{
+	whole $O User "$(person o2 5 bob@x.org '"accountEnabled":true')"
+	whole $E User "$(person e2 6 bob@x.org '"accountEnabled":false')"
+} | merge
+is 'a stronger key that differs parts them' \
+	"$(who):$(sqlite3 "$db" 'SELECT group_concat(why) FROM conflict')" \
+	'e2 e3 o1+e1 o2 o3:unjoined,contradicted'
+is 'the id stays with the lead' "$(id_of $O/o2)" "$bob"
+whole $E User "$(person e1 1 other@x.org '"title":"Engineer","accountEnabled":true')" \
+	"$(person e2 5 bob@x.org '"accountEnabled":false')" | merge
+is 'and they come together again' "$(who):$(id_of $E/e2)" \
+	"e3 o1+e1 o2+e2 o3:$bob"
+
+# --- leaving and coming back
+whole $E User "$(gone e1)" | merge
+is 'who is still known stays' "$(shape | grep '^o1 ')" \
+	'o1 {"email":"Ann@x.org","employeeNumber":"1","title":"Eng","accountEnabled":true}'
+whole $O User "$(gone o1)" | merge
+is 'the last one leaves: disabled, not deleted' \
+	"$(of 'map([.op, .state, .leaveAt, .object.accountEnabled, .contributors])')" \
+	'[["put","leaving","2026-04-29T08:10:30.000Z",false,[]]]'
+whole $O User "$(person o1 1 Ann@x.org '"title":"Eng","accountEnabled":true')" | merge
+is 'the same id is the same person' "$(id_of $O/o1):$(of 'map([.op, .state])')" \
+	"$ann:[[\"put\",null]]"
+whole $O User "$(gone o1)" | merge
+whole $E User "$(person e9 1 new@x.org)" | merge
+is 'another id with the key of a leaver is asked for' "$(held)" 'e9 returned'
+proof=',"watermark":"2026-05-01T08:10:30.000Z","certificate":{"chain":true}'
+whole $O User | merge
+is 'behind the grace it is a delete' "$(of 'map([.op, .id])')" \
+	"[[\"delete\",\"$ann\"]]"
+whole $O User "$(person o1 1 Ann@x.org)" | merge
+is 'and the same id still the same person' "$(id_of $O/o1)" "$ann"
+mode=full
+is 'nothing is left over in the end' "$(left_over)" '0 0 0'
+
+# --- references, before and after their end is there
+db=$TMP/refs.db
+{
+	whole $O User "$(person o1 1 a@x '"manager":"o2"')"
+} | merge
+is 'a reference waits as null' "$(shape)" \
+	'o1 {"email":"a@x","employeeNumber":"1","manager":null}'
+mode=delta
+whole $O User "$(person o2 2 b@x '"login":"Boss"')" "$(person o3 3 c@x '"manager":"boss"')" | merge
+boss=$(id_of $O/o2)
+is 'and is filled when its end arrives' \
+	"$(mesh | jq -r 'select(.contributors[0] == "'$O'/o1").object.manager')" "$boss"
+is 'by an attribute too' \
+	"$(mesh | jq -r 'select(.contributors[0] == "'$O'/o3").object.manager')" "$boss"
+whole $O User "$(person o4 4 d@x '"login":"boss"')" | merge
+is 'not when two have it' \
+	"$(mesh | jq -r 'select(.contributors[0] == "'$O'/o3").object.manager')" null
+mode=full
+
+# --- memberships of both sources
+db=$TMP/edges.db
+{
+	whole $O User "$(person o1 1 a@x)" "$(person o2 2 b@x)"
+	whole $E User "$(person e1 1 a@x)"
+	whole $O Group "$(put g1 '{"name":"Sales"}')"
+	whole $E Group "$(put h1 '{"name":"SALES"}')"
+	members $O g1 o1 o2
+	members $E h1 e1 e7
+} | merge
+is 'one membership of one person in one group' "$(who GroupMember)" \
+	'g1/o1+h1/e1 g1/o2 h1/e7'
+g=$(id_of $O/g1)
+is 'named by both ends' "$(id_of $O/g1/o1)" "$g:$(id_of $O/o1)"
+is 'an end that is not there is null' \
+	"$(mesh | jq -c 'select(.contributors[0] == "'$E'/h1/e7").object')" \
+	"{\"groupId\":\"$g\",\"memberId\":null}"
+waiting=$(id_of $E/h1/e7)
+mode=delta
+whole $E User "$(person e7 2 b@x)" | merge
+is 'and moves when it arrives' "$(who GroupMember):$(id_of $E/h1/e7)" \
+	"g1/o1+h1/e1 g1/o2+h1/e7:$g:$(id_of $O/o2)"
+is 'the waiting one is a delete' \
+	"$(of 'map(select(.op == "delete") | .id)')" "[\"$waiting\"]"
+mode=full
+members $O g1 o2 | merge
+is 'what one source takes out the other may keep' "$(who GroupMember)" \
+	'g1/o2+h1/e7 h1/e1'
+is 'nothing is left over of memberships' "$(left_over)" '0 0 0'
+
+done_testing
