@@ -87,6 +87,19 @@ pass_on(struct buf *line)
 	(void)lines_write(STDERR_FILENO, line->data, line->len);
 }
 
+/* A line without an end is given up with all that is buffered. */
+static bool
+next_line(struct hearing *h, char **line, size_t *len)
+{
+	enum lines_result r = lines_next(h->lines, line, len);
+
+	if (r != LINES_ONE && r != LINES_WAIT) {
+		lines_free(h->lines);
+		h->lines = lines_new(h->read_fd);
+	}
+	return r == LINES_ONE;
+}
+
 static void
 on_words(void *arg, short events)
 {
@@ -96,7 +109,7 @@ on_words(void *arg, short events)
 	size_t len;
 
 	(void)events;
-	while (lines_next(c->words.lines, &line, &len) == LINES_ONE) {
+	while (next_line(&c->words, &line, &len)) {
 		buf_clear(&text);
 		rename_sockets(c->run, line, &text);
 		remember(c, text.data);
@@ -117,7 +130,7 @@ on_events(void *arg, short events)
 	size_t len;
 
 	(void)events;
-	while (lines_next(c->events.lines, &line, &len) == LINES_ONE)
+	while (next_line(&c->events, &line, &len))
 		if (progress_read(
 			c->run->progress, line, len, clock_ms(), &ready) == 0)
 			c->ready = ready;

@@ -153,6 +153,15 @@ for try in 7d:delta 1s:full; do
 	is "--full-every ${try%:*} after a start: ${try#*:}" "$(mode)" "${try#*:}"
 done
 
+# --- a line that does not end -------------------------------------------------------
+stand_in sink <<EOF
+#!/bin/sh
+head -c 20000000 /dev/zero | tr '\\0' x >&2
+exec "$BUILD/idmesh-sink" "\$@"
+EOF
+run "$RUN" "$TMP/run.json" -q
+is 'a program that writes no line ends is borne' "$status" 0
+
 # --- what a killed one leaves ------------------------------------------------------
 folders() {
 	find "$TMP" -maxdepth 1 -type d -name 'idmesh-??????' -printf '%f\n' |
