@@ -26,7 +26,7 @@ near() {
 
 # --- the front door itself
 is 'the commands are as many as there are' "$(paste -sd ' ' <<<"$commands")" \
-	'demo fetch join run secret sink transform'
+	'demo fetch join keygen run secret sink transform'
 run "$IDMESH"
 is 'no command: help' "$status:${out%% COMMAND*}:$err" '0:usage: idmesh:'
 help=$out
