@@ -417,6 +417,7 @@ apply_letter(
 		.m = m,
 		.container = letter->container,
 		.generation = f->generation,
+		.kind = merge_kind(j->rules, f->stream),
 		.letter = letter };
 
 	letter->again = false;

@@ -47,8 +47,8 @@ prune_letters(struct store *s, int64_t before_ms)
 }
 
 /*
- * A tombstone must outlive the rows of the change log that say it, and a mesh
- * object that others are part of, too, keeps all of them.
+ * A tombstone must outlive the rows of the change log that say it; and whoever
+ * is linked to a mesh object is remembered as long as it is there.
  */
 static int64_t
 prune_tombstones(struct store *s, int64_t before_ms)
@@ -66,6 +66,20 @@ prune_tombstones(struct store *s, int64_t before_ms)
 	    " WHERE d.at < ? AND d.number < ? AND o.gone IS NOT NULL"
 	    " AND m.object = o.pk LIMIT ?",
 	    "iii", before_ms, s->oldest, (int64_t)PRUNE_ROWS);
+	/* Of a type with a join rule: whoever is not linked any more. */
+	rows += store_do(s,
+	    "INSERT OR IGNORE INTO temp.old SELECT o.pk, 0 FROM tombstone d"
+	    " JOIN object o ON o.pk = d.pk WHERE o.mesh = 0 AND d.at < ?"
+	    " AND o.gone IS NOT NULL AND NOT EXISTS"
+	    " (SELECT 1 FROM link l WHERE l.object = o.pk) AND NOT EXISTS"
+	    " (SELECT 1 FROM dirty w WHERE w.object = o.pk) AND NOT EXISTS"
+	    " (SELECT 1 FROM mesh m WHERE m.minter = o.pk) LIMIT ?",
+	    "ii", before_ms, (int64_t)PRUNE_ROWS - rows);
+	store_do(s,
+	    "DELETE FROM matchkey WHERE object IN (SELECT pk FROM temp.old)",
+	    "");
+	store_do(
+	    s, "DELETE FROM ref WHERE object IN (SELECT pk FROM temp.old)", "");
 	store_do(
 	    s, "DELETE FROM mesh WHERE pk IN (SELECT mesh FROM temp.old)", "");
 	store_do(

@@ -300,6 +300,7 @@ take(struct retry *r, const struct msg *m, int64_t *left, int64_t *of)
 	*left = letter.may_leave;
 	store_do(r->j->store, "UPDATE stream SET alive = ? WHERE pk = ?", "ii",
 	    f.alive, i->stream);
+	merge_due_dirty(r->j->store, i->name);
 	finish_letter(r, i, letter.again);
 }
 

@@ -159,6 +159,24 @@ run "$JOIN" dead --retry --db "$db"
 like 'the guard is asked' "$status:$(tail -n 1 <<<"$err")" '^1:.*[45] applied, 9[56] rejected again'
 is 'and holds' $((N - $(count))) "$(grep -o '[0-9]* applied' <<<"$err" | cut -d' ' -f1)"
 
+# --- of a type with a join rule: the next join merges it
+db=$TMP/joined.db
+broken j1
+echo 'join "User" { sources = { "okta" }, { "login" } }' >"$TMP/rules/join.lua"
+mode=full
+{
+	api User 1 '' "$(raw j1)" "$(raw j2)"
+	end User 2
+} | through
+is 'one person, one letter' "$status:$(count):$(letters)" '1:1:User j1 0'
+broken nobody
+run "$JOIN" dead --retry --db "$db"
+is 'applied' "$status:$(letters)" 0:
+changes </dev/null
+is 'and merged, not beside the others' "$changes:$(count)" "put User $S/j1:2"
+is 'as one of them' "$(sqlite3 "$db" 'SELECT count(*) FROM link')" 2
+rm "$TMP/rules/join.lua"
+
 # --- beside a join that is at work
 db=$TMP/service.db
 export IDMESH_RULES=$ROOT/rules

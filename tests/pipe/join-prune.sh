@@ -86,6 +86,42 @@ end User 1 | changes --keep-runs 3
 is 'and is forgotten then' \
 	"$("$JOIN" runs --db "$db" --json | jq -r .run | paste -sd' ')" '8 9 10 11'
 
+# --- types with a join rule: memberships go, a person is remembered
+(
+	db=$TMP/joined.db
+	mkdir "$TMP/rules"
+	cp rules/*.lua "$TMP/rules"
+	printf 'join "User" { sources = { "okta" }, { "login" } }\njoin "Group" { sources = { "okta" }, { "name" } }\n' \
+		>"$TMP/rules/join.lua"
+	export IDMESH_RULES=$TMP/rules
+	g=',"context":{"groupId":"g1"},"last":true'
+	mode=full
+	{
+		page User 1 '' "$(user u1)" "$(user u2)"
+		end User 2
+		page Group 1 '' "$(put g1 '{"name":"One"}')"
+		end Group 2
+		page GroupMember 1 "$g" "$(edge g1 u1)" "$(edge g1 u2)"
+		end GroupMember 2
+	} | changes
+	mode=delta
+	{
+		page User 1 '' "$(drop u2)"
+		end User 2
+		page GroupMember 1 "$g" "$(edge g1 u1)"
+		end GroupMember 2
+	} | changes
+	pass 100
+	changes </dev/null
+	pass 100
+	changes </dev/null
+	sqlite3 "$db" "SELECT o.id FROM object o WHERE gone IS NOT NULL" >"$TMP/left"
+	sqlite3 "$db" "SELECT count(*) FROM matchkey WHERE object NOT IN (SELECT pk FROM object)" >>"$TMP/left"
+	sqlite3 "$db" "SELECT count(*) FROM ref WHERE object NOT IN (SELECT pk FROM object)" >>"$TMP/left"
+	count >>"$TMP/left"
+)
+is 'of types with a join rule memberships are forgotten, a person is not' "$(paste -sd' ' "$TMP/left")" 'u2 0 0 3'
+
 # --- bounded growth: the same again and again
 grow() {
 	{
