@@ -141,9 +141,9 @@ write_decision(struct store *s, const struct deciding *d)
 	    "INSERT INTO decision(type, verb, a, b, who, why, at)"
 	    " VALUES(?, ?, ?, ?, ?, ?, ?)",
 	    "itttttt", a.type, d->verb, d->a, d->b, d->who, d->why, now);
-	log_info("decision %lld: %s %s %s",
+	log_info("decision %lld: %s %s%s%s",
 	    (long long)sqlite3_last_insert_rowid(s->db), d->verb, d->a,
-	    d->b != NULL ? d->b : "");
+	    d->b != NULL ? " " : "", d->b != NULL ? d->b : "");
 	mark(s, a.type, a.object);
 	if (d->b != NULL)
 		mark(s, b.type, b.object);
@@ -204,6 +204,7 @@ take_effect(struct join *j)
 	rc = store_lock(j->store);
 	if (rc == EXIT_DONE)
 		rc = merge_prepare(j);
+	j->may_merge = true;
 	while (rc == EXIT_DONE && left > 0)
 		left = merge_chunk(j);
 	merge_free(j);

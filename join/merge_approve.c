@@ -81,7 +81,8 @@ merge_approve(struct join *j, const char *plan)
 		rc = let_pass(j, type, plan);
 	if (rc != EXIT_DONE || store_locked(j->store, &pid))
 		return rc;
-	while (left > 0)
+	rc = store_lock(j->store);
+	while (rc == EXIT_DONE && left > 0)
 		left = merge_chunk(j);
-	return left < 0 ? EXIT_TEMPORARY : EXIT_DONE;
+	return left < 0 ? EXIT_TEMPORARY : rc;
 }

@@ -425,11 +425,11 @@ store_open(struct store **out, const char *path, enum store_mode mode)
 	s->path = xstrdup(path);
 	s->lock_fd = -1;
 	s->queries = xcalloc(STORE_QUERIES, sizeof(*s->queries));
-	if (mode == STORE_MAKE)
-		rc = open_lock(s);
-	else if (access(path, F_OK) != 0) {
+	if (mode != STORE_MAKE && access(path, F_OK) != 0) {
 		log_error("%s: %s", path, strerror(errno));
 		rc = EXIT_USAGE;
+	} else if (mode != STORE_READ) {
+		rc = open_lock(s);
 	}
 	if (rc == EXIT_DONE)
 		rc = open_file(s, mode);
@@ -441,6 +441,39 @@ store_open(struct store **out, const char *path, enum store_mode mode)
 	}
 	*out = s;
 	return rc;
+}
+
+struct store *
+store_copy(struct store *of)
+{
+	struct store *s = xcalloc(1, sizeof(*s));
+	sqlite3_backup *backup = NULL;
+
+	s->path = xstrdup(of->path);
+	s->queries = xcalloc(STORE_QUERIES, sizeof(*s->queries));
+	/* Whoever claims a source writes a line into it. */
+	s->lock_fd = open("/dev/null", O_RDWR | O_CLOEXEC);
+	/* SQLite removes a file without a name as soon as it has opened it. */
+	if (sqlite3_open_v2("", &s->db,
+		SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE,
+		NULL) == SQLITE_OK) {
+		execute(s, "PRAGMA temp_store = MEMORY");
+		backup = sqlite3_backup_init(s->db, "main", of->db, "main");
+	}
+	if (backup == NULL || sqlite3_backup_step(backup, -1) != SQLITE_DONE)
+		s->failed = true;
+	if (sqlite3_backup_finish(backup) != SQLITE_OK || s->failed) {
+		s->failed = false;
+		broken(s, "cannot copy it into the folder for temporary files "
+			  "($SQLITE_TMPDIR, $TMPDIR)");
+		store_close(s);
+		return NULL;
+	}
+	execute(s, "PRAGMA journal_mode = MEMORY; PRAGMA synchronous = OFF;"
+		   "PRAGMA cache_size = -65536");
+	memcpy(s->id, of->id, sizeof(s->id));
+	store_refresh(s);
+	return s;
 }
 
 static void

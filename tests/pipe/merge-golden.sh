@@ -74,26 +74,31 @@ stream() {
 			certificate: {chain: true, restarts: 0}}))'
 }
 
-# One part of a story, whose first line says what it is.
+# One part of a story, whose first line says what it is, and what came of it.
 play() {
-	local verb=$1 part=$2
+	local verb=$1 part=$2 code
+	printf '%s\n' "$verb"
 	case $verb in
-	'=='*)
+	'== '*)
+		cat "$part"
 		# shellcheck disable=SC2086 # source, type and mode
-		set -- ${verb#== }
-		stream "$@" <"$part" | idmesh transform 2>>log |
-			idmesh join --db state.db >>changes 2>>log
-		[ $? -le 1 ] || { echo "join failed:"; tail -n 3 log; }
+		stream ${verb#== } <"$part" | idmesh transform 2>log |
+			idmesh join --db state.db >>changes 2>join.log
+		code=$?
+		[ $code -eq 0 ] || sed -n 's/^idmesh-join: \(warning\|error\): //p' join.log
+		[ $code -le 1 ] || cat log join.log
 		;;
 	'$ '*)
 		bash -c "${verb#$ }" 2>&1
-		local code=$?
+		code=$?
 		[ $code -eq 0 ] || echo "(exit $code)"
 		;;
 	esac
+	echo
 }
 
-# Plays a case in a folder of its own and writes it down as it went.
+# Plays a case in a folder of its own and writes it down as it went: a part
+# begins with == or $, what stands before the first one is its title.
 story() {
 	local line verb='' n=0 at
 	rm -rf "$TMP/story" "$TMP/rules"
@@ -101,22 +106,22 @@ story() {
 	cp -r "$ROOT/rules" "$TMP/rules"
 	cp "$cases/rules.lua" "$TMP/rules/merge.lua"
 	cd "$TMP/story" || return 1
-	: >part
-	while IFS= read -r line || [ -n "$verb" ]; do
+	while IFS= read -r line; do
 		case $line in
-		'== '* | '$ '* | '')
+		'== '* | '$ '*)
 			at=2026-04-$((10 + (n += 1)))T08:00:00.000Z
-			[ -z "$verb" ] || play "$verb" part
-			: >part
+			[ -n "$verb" ] && play "$verb" part
 			verb=$line
+			: >part
+			;;
+		*) if [ -z "$verb" ]; then
 			printf '%s\n' "$line"
-			;;
-		*)
-			[[ $verb == '$ '* ]] || printf '%s\n' "$line"
+		elif [ -n "$line" ]; then
 			printf '%s\n' "$line" >>part
-			;;
+		fi ;;
 		esac
 	done
+	play "$verb" part
 	cd "$ROOT" || return 1
 }
 
