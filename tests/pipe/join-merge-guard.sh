@@ -1,0 +1,91 @@
+#!/usr/bin/env bash
+# join-merge-guard.sh - a merge over its limits does nothing at all until its
+# very plan is approved; one that is killed goes on; many small merges end
+# where one of everything would.
+. tests/setup.sh
+. tests/records.sh
+. tests/merge.sh
+
+limits='guard { leave = { max = 3, percent = 50, of_at_least = 10 },
+  unjoin = { max = 1 }, change = { max = 2, attributes = { "email" } } }'
+rules "$usual$limits"
+
+# some LETTER N: so many persons, in the array `list`.
+some() {
+	list=()
+	for i in $(seq "$2"); do list+=("$(person "$1$i" "$i" "$1$i@x")"); done
+}
+plan() { sqlite3 "$db" "SELECT hash FROM plan WHERE state = 'stopped'"; }
+state() { sqlite3 "$db" 'SELECT state FROM merge'; }
+approve() { "$JOIN" approve --db "$db" --rules "$TMP/rules" "$1"; }
+
+# --- one plan, shown and approved
+{
+	some o 8
+	whole $O User "${list[@]}"
+	some e 6
+	whole $E User "${list[@]}"
+} | merge
+is 'a crowd is joined' "$status:$(who)" \
+	'0:o1+e1 o2+e2 o3+e3 o4+e4 o5+e5 o6+e6 o7 o8'
+before=$(mesh)
+mode=delta
+{
+	whole $O User "$(person o1 1 new1@x)" "$(person o2 2 new2@x)" "$(person o3 3 new3@x)"
+} | merge
+is 'too many changed keys: exit 1, nothing is done' \
+	"$status:$(mesh):$(state):$changes" "1:$before:stopped:"
+like 'with the numbers and the way out' "$err" \
+	"3 of 8 change in guarded attributes; guard change \(.*rules.lua:[0-9]+\).*approve --db $db $(plan)"
+first=$(plan)
+run "$JOIN" approve --db "$db" --rules "$TMP/rules" 0123456789abcdef
+is 'another plan is refused' "$status" 100
+whole $O User "$(person o4 4 new4@x)" | merge
+is 'what comes behind it makes another plan' \
+	"$status:$(state):$([ "$(plan)" != "$first" ] && echo other)" '1:stopped:other'
+run "$JOIN" approve --db "$db" --rules "$TMP/rules" "$first"
+is 'the first one is not to be had any more' "$status" 100
+ok 'the one that was shown is' approve "$(plan)"
+is 'and it was done' "$(mesh | grep -c new):$(left_over)" '4:0 0 0'
+merge </dev/null
+is 'its changes wait for the next join' "$status" 0
+
+# --- memory of a process that was killed
+db=$TMP/kill.db
+rules "$usual"
+mode=full
+{
+	awk -v n=12000 '
+	function put(id, attrs) {
+		return sprintf(",{\"id\":\"%s\",\"op\":\"put\",\"hash\":\"%032x\",\"attrs\":%s}", id, ++hash, attrs)
+	}
+	function run(kind, source) {
+		seq = 0
+		for (i = 1; i <= n; i++) {
+			list = list put(kind i, sprintf("{\"employeeNumber\":\"%d\",\"email\":\"%s%d@x\"}", i, kind, i))
+			if (i % 1000 == 0) {
+				printf "{\"v\":1,\"kind\":\"records\",\"source\":\"%s\",\"stream\":\"User\",\"run\":0,\"epoch\":0,\"seq\":%d,\"n\":1000,\"mode\":\"full\",\"rules\":\"r1\",\"records\":[%s]}\n", source, ++seq, substr(list, 2)
+				list = ""
+			}
+		}
+		printf "{\"v\":1,\"kind\":\"end\",\"source\":\"%s\",\"stream\":\"User\",\"run\":0,\"epoch\":0,\"seq\":%d,\"n\":0,\"mode\":\"full\",\"complete\":true,\"watermark\":\"2026-04-22T08:10:30.000Z\",\"certificate\":{\"chain\":true}}\n", source, ++seq
+	}
+	BEGIN { run("o", "okta:contoso"); run("e", "entra:contoso") }'
+} >"$TMP/many"
+"$JOIN" --db "$db" --rules "$TMP/rules" <"$TMP/many" >/dev/null 2>&1
+want=$(mesh | sha256sum)
+linked() { [ "$(sqlite3 "$db" 'SELECT count(*) FROM link')" -ge "$1" ]; }
+for at in 1 4 9; do
+	db=$TMP/kill$at.db
+	"$JOIN" --db "$db" --rules "$TMP/rules" <"$TMP/many" >/dev/null 2>&1 &
+	victim=$!
+	wait_for linked $((at * 2500))
+	kill -9 $victim 2>/dev/null
+	wait $victim 2>/dev/null
+	links=$(sqlite3 "$db" 'SELECT count(*) FROM link')
+	"$JOIN" --db "$db" --rules "$TMP/rules" </dev/null >/dev/null 2>&1
+	is "killed behind $links links: the same in the end" \
+		"$(mesh | sha256sum):$(left_over)" "$want:0 0 0"
+done
+
+done_testing
