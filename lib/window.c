@@ -129,7 +129,8 @@ window_find(
 {
 	struct window_page *p = w->head;
 
-	while (p != NULL && (p->seq != seq || !belongs(p, source, stream)))
+	/* In rising order, each covering what is behind the one before. */
+	while (p != NULL && (p->seq < seq || !belongs(p, source, stream)))
 		p = p->next;
 	return p;
 }

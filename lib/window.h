@@ -51,7 +51,7 @@ void window_sent(struct window_page *p, int64_t worker, int64_t now_ms);
 /* Frees every seq up to this one; returns how many there were. */
 size_t window_ack(
     struct window *w, const char *source, const char *stream, int64_t seq);
-/* The message of this number, or NULL. */
+/* The message that covers this number, or NULL. */
 struct window_page *window_find(const struct window *w, const char *source,
     const char *stream, int64_t seq);
 /* The committer lacks seq: hand it out again if it was sent 2 s ago. */

@@ -92,6 +92,27 @@ window_hears_gaps_and_late_acks(void **state)
 }
 
 static void
+window_finds_the_message_that_covers_a_number(void **state)
+{
+	struct window *w = window_new(8, 1000);
+
+	(void)state;
+	put(w, 200);
+	put(w, 350);
+	window_sent(window_due(w), 1, 0);
+	window_sent(window_due(w), 1, 0);
+	window_gap(w, SRC, "User", 201, 5000);
+	assert_int_equal(window_due(w)->seq, 350);
+	window_sent(window_due(w), 1, 5000);
+	window_gap(w, SRC, "User", 1, 6000);
+	assert_int_equal(window_due(w)->seq, 200);
+	window_sent(window_due(w), 1, 6000);
+	window_gap(w, SRC, "User", 351, 9000);
+	assert_null(window_due(w));
+	window_free(w);
+}
+
+static void
 window_is_never_so_full_that_nothing_fits(void **state)
 {
 	struct window *w = window_new(8, 2);
@@ -255,6 +276,7 @@ main(void)
 		cmocka_unit_test(window_hands_out_in_order_and_frees_on_ack),
 		cmocka_unit_test(window_gives_a_dead_workers_pages_out_again),
 		cmocka_unit_test(window_hears_gaps_and_late_acks),
+		cmocka_unit_test(window_finds_the_message_that_covers_a_number),
 		cmocka_unit_test(window_is_never_so_full_that_nothing_fits),
 		cmocka_unit_test(committer_restores_order_and_drops_doubles),
 		cmocka_unit_test(
