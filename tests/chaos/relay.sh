@@ -15,8 +15,9 @@ for SEED in $seeds; do
 	echo "# seed $SEED"
 	rm -rf "$TMP"/{state,mesh}.db*
 	bad=(hold=40 ahead=12 twice=15 late=4000)
-	relay jobs near.jobs jobs "${bad[@]}" drop=4
-	relay commit near.commit commit "${bad[@]}" drop=4
+	relay jobs near.jobs jobs "${bad[@]}" lose-page=3
+	relay commit near.commit commit "${bad[@]}" drop=2 \
+		lose-records=2
 	relay mesh near.mesh mesh "${bad[@]}" lose-change=3
 	jobs_at=near.jobs commit_at=near.commit
 	start_sink
