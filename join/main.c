@@ -74,6 +74,21 @@ struct settings {
 	int keep_raw;
 };
 
+static const char synopsis[] =
+    "idmesh join --db FILE [--rules DIR] [--after POS]\n"
+    "idmesh join --db FILE [--rules DIR] --commit EP "
+    "[--to EP]...\n"
+    "idmesh join begin --db FILE [--mode MODE] "
+    "[--streams LIST] SOURCE\n"
+    "idmesh join watermark --db FILE SOURCE [JSON]\n"
+    "idmesh join runs --db FILE [--json]\n"
+    "idmesh join dead --db FILE [--json] [--retry] [ID]...\n"
+    "idmesh join approve --db FILE RUN|PLAN\n"
+    "idmesh join explain --db FILE NAME [ATTRIBUTE]\n"
+    "idmesh join held --db FILE [--json]\n"
+    "idmesh join decide --db FILE join|never|alone A [B]\n"
+    "idmesh join dump --db FILE";
+
 static void
 parse(int argc, char **argv, struct settings *o)
 {
@@ -106,20 +121,7 @@ parse(int argc, char **argv, struct settings *o)
 	};
 	const struct opt_use use = {
 		.name = "idmesh join",
-		.synopsis =
-		    "idmesh join --db FILE [--rules DIR] [--after POS]\n"
-		    "idmesh join --db FILE [--rules DIR] --commit EP "
-		    "[--to EP]...\n"
-		    "idmesh join begin --db FILE [--mode MODE] "
-		    "[--streams LIST] SOURCE\n"
-		    "idmesh join watermark --db FILE SOURCE [JSON]\n"
-		    "idmesh join runs --db FILE [--json]\n"
-		    "idmesh join dead --db FILE [--json] [--retry] [ID]...\n"
-		    "idmesh join approve --db FILE RUN|PLAN\n"
-		    "idmesh join explain --db FILE NAME [ATTRIBUTE]\n"
-		    "idmesh join held --db FILE [--json]\n"
-		    "idmesh join decide --db FILE join|never|alone A [B]\n"
-		    "idmesh join dump --db FILE",
+		.synopsis = synopsis,
 		.about = "Keeps the connector space and the mesh; turns "
 			 "records into changes.",
 		.options = options,
