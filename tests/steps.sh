@@ -7,7 +7,6 @@
 JOIN=$BUILD/idmesh-join
 SINK=$BUILD/idmesh-sink
 SHIM=$BUILD/steps.so
-rounds=4 # import, delta, full pass with deletes, a target built anew
 
 [ -e "$SHIM" ] || {
 	echo "Bail out! $SHIM is not built: make tests"
