@@ -65,6 +65,8 @@ struct join {
 	struct merge *merge; /* owned; NULL without rules */
 	bool may_merge; /* nothing more comes: what is due is merged */
 	bool barrier; /* a merge waits for streams that are under way */
+	const struct opt_list *with; /* sources that it waits for; or NULL */
+	int64_t begun_ms;
 	/* What the exit code tells. */
 	bool dead, skipped, held, doubtful, incomplete;
 };

@@ -14,7 +14,9 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "diff.h"
 #include "explain.h"
+#include "clock.h"
 #include "log.h"
 #include "merge.h"
 #include "opt.h"
@@ -39,6 +41,8 @@ static const struct command {
 	{ "explain", explain_main },
 	{ "held", held_main },
 	{ "decide", decide_main },
+	{ "diff", diff_main },
+	{ "replay", replay_main },
 	{ "dump", report_dump },
 };
 
@@ -69,6 +73,7 @@ keep_memory(void)
 
 struct settings {
 	const char *db, *rules, *after;
+	struct opt_list with;
 	struct join_ends ends;
 	struct keep keep;
 	int keep_raw;
@@ -77,7 +82,7 @@ struct settings {
 static const char synopsis[] =
     "idmesh join --db FILE [--rules DIR] [--after POS]\n"
     "idmesh join --db FILE [--rules DIR] --commit EP "
-    "[--to EP]...\n"
+    "[--to EP]... [--with SOURCE]...\n"
     "idmesh join begin --db FILE [--mode MODE] "
     "[--streams LIST] SOURCE\n"
     "idmesh join watermark --db FILE SOURCE [JSON]\n"
@@ -87,6 +92,8 @@ static const char synopsis[] =
     "idmesh join explain --db FILE NAME [ATTRIBUTE]\n"
     "idmesh join held --db FILE [--json]\n"
     "idmesh join decide --db FILE join|never|alone A [B]\n"
+    "idmesh join diff --db FILE [--rules DIR]\n"
+    "idmesh join replay --db FILE\n"
     "idmesh join dump --db FILE";
 
 static void
@@ -113,6 +120,8 @@ parse(int argc, char **argv, struct settings *o)
 		    "for which the ids of what left are (90)", 0, 36500 },
 		{ "keep-raw", 0, OPT_FLAG, &o->keep_raw, NULL,
 		    "keep raw records, of transform --keep-raw", 0, 0 },
+		{ "with", 0, OPT_LIST, &o->with, "SOURCE",
+		    "a merge waits for it too; may be given again", 0, 0 },
 		{ "key", 0, OPT_TEXT, &o->ends.key, "FILE",
 		    "our key, for tcp:// between hosts", 0, 0 },
 		{ "peers", 0, OPT_TEXT, &o->ends.peers, "DIR",
@@ -172,6 +181,7 @@ run(const struct settings *o)
 	rules_free(j.rules);
 	free(o->ends.commit.items);
 	free(o->ends.to.items);
+	free(o->with.items);
 	return rc;
 }
 

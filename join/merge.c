@@ -16,6 +16,7 @@
 
 #include "clock.h"
 #include "log.h"
+#include "opt.h"
 
 #define COMMIT_CHUNK 5000 /* objects */
 
@@ -69,13 +70,34 @@ type_name(const struct merge *m, const struct merge_type *t)
 	return t == &m->edge ? "GroupMember" : t->policy->type;
 }
 
+static bool
+is_known(const struct join *j, const char *source)
+{
+	for (const struct flow *f = j->flows; f != NULL; f = f->next)
+		if (strcmp(f->source, source) == 0)
+			return true;
+	return false;
+}
+
+/* A source that we were told of and have heard nothing of. */
+static bool
+is_awaited(const struct join *j)
+{
+	if (j->with == NULL || clock_ms() - j->begun_ms >= JOIN_SILENT_MS)
+		return false;
+	for (size_t i = 0; i < j->with->n; i++)
+		if (!is_known(j, j->with->items[i]))
+			return true;
+	return false;
+}
+
 /* Have the streams of the type ended that this process knows of? */
 static bool
 is_ready(const struct join *j, const char *type)
 {
 	if (j->may_merge)
 		return true;
-	if (!j->barrier)
+	if (!j->barrier || is_awaited(j))
 		return false;
 	for (const struct flow *f = j->flows; f != NULL; f = f->next)
 		if (strcmp(f->stream, type) == 0 && !f->over &&
@@ -148,6 +170,14 @@ any_row(struct store *s, const char *sql)
 
 	store_end(st);
 	return any;
+}
+
+bool
+merge_waits(const struct join *j)
+{
+	return j->merge != NULL && j->merge->ntypes > 0 &&
+	       any_row(j->store,
+		   "SELECT 1 FROM merge WHERE state <> 'stopped' LIMIT 1");
 }
 
 static void

@@ -55,6 +55,8 @@ void merge_due(struct store *s, int64_t type, const char *at);
 /* The same behind a sweep, when it left something dirty. */
 void merge_due_dirty(struct store *s, const char *stream);
 
+/* Is one due that could not be done yet? */
+bool merge_waits(const struct join *j);
 /* Is a merge under way that must go on before more pages are taken? */
 bool merge_busy(const struct join *j);
 /* A transaction of the merges that are due: 0 none is, -1 the store failed. */

@@ -20,6 +20,7 @@
 #include "log.h"
 #include "loop.h"
 #include "mem.h"
+#include "merge.h"
 #include "run.h"
 
 #define TICK_MS 100
@@ -428,6 +429,8 @@ drained(struct service *v, int64_t now_ms)
 
 	if (now_ms >= v->stop_ms)
 		return true;
+	if (merge_busy(v->j))
+		return false;
 	for (size_t i = 0; i < v->n_links; i++)
 		if (!link_idle(v->links[i]) &&
 		    !(absent && !link_there(v->links[i])))
@@ -447,6 +450,9 @@ on_tick(void *arg)
 		store_refresh(v->j->store);
 		for (struct client *c = v->clients; c != NULL; c = c->next)
 			send_beat(v, &c->peer);
+		/* A merge that is due may have waited long enough. */
+		if (merge_waits(v->j))
+			loop_timer_at(v->work, now_ms);
 	}
 	if (now_ms - v->gap_ms >= GAP_MS) {
 		v->gap_ms = now_ms;
@@ -502,6 +508,7 @@ on_signal(void *arg, int signal)
 	loop_remove(v->loop, v->item);
 	v->item = NULL;
 	v->stop_ms = clock_ms() + DRAIN_MS;
+	v->j->may_merge = true;
 	on_work(v);
 	loop_timer_at(v->tick, clock_ms());
 }
