@@ -140,8 +140,7 @@ read_chunk(struct retry *r)
 	return r->n;
 }
 
-/* idmesh-transform stands beside this program. */
-static char *
+char *
 transform_program(void)
 {
 	char self[PATH_MAX];

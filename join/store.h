@@ -39,6 +39,9 @@ struct store {
 /* EXIT_DONE with *s, or the exit code; the reason was logged. */
 int store_open(struct store **s, const char *path, enum store_mode mode);
 void store_close(struct store *s);
+/* A copy as of the store's present transaction that nobody else sees and that
+ * is gone with its process; NULL after a line. */
+struct store *store_copy(struct store *of);
 /* One join a database; EXIT_TEMPORARY names who holds it. */
 int store_lock(struct store *s);
 /* Is a join at work on it?  Then *pid is its process. */

@@ -1,0 +1,128 @@
+/*
+ * diff_main.c - `idmesh join diff`: what would change, or what did.
+ *
+ * With the rules in a folder: what they would make of the data that is here,
+ * beside what is (diff_copy.c, diff_mesh.c).  With two runs: what changed from
+ * one to the other (diff_run.c).  Nothing is written to the database.
+ */
+
+#include "diff.h"
+
+#include <stdlib.h>
+
+#include "log.h"
+#include "opt.h"
+#include "report.h"
+
+struct question {
+	const char *db, *rules, *source;
+	int run, json;
+	int64_t limit;
+};
+
+static int
+compare(struct store *old, struct store *new, const struct question *q)
+{
+	struct trial trial = { 0 };
+	struct rules *rules = NULL;
+	int rc = copy_try(new, old, q->rules, &rules, &trial);
+	struct diff_view v = { .old = old,
+		.new = new,
+		.rules = rules,
+		.trial = &trial,
+		.json = q->json != 0,
+		.limit = q->json != 0 ? -1 : q->limit };
+
+	if (rc == EXIT_DONE)
+		diff_print(&v);
+	if (rc == EXIT_DONE && trial.stopped)
+		rc = EXIT_PARTLY;
+	rules_free(rules);
+	buf_free(&trial.why);
+	return rc;
+}
+
+static int
+with_rules(struct store *old, const struct question *q)
+{
+	struct store *copy;
+	int rc = EXIT_TEMPORARY;
+
+	/* All that is read is of one moment, whoever writes meanwhile. */
+	store_do(old, "BEGIN", "");
+	store_refresh(old);
+	copy = store_copy(old);
+	if (copy != NULL)
+		rc = compare(old, copy, q);
+	if (copy != NULL && copy->failed)
+		rc = EXIT_TEMPORARY;
+	store_close(copy);
+	store_do(old, "COMMIT", "");
+	return rc;
+}
+
+static int
+answer(struct question *q, int argc, char **argv)
+{
+	struct store *s;
+	int rc = store_open(&s, q->db, STORE_READ), closed;
+
+	if (rc != EXIT_DONE)
+		return rc;
+	(void)argc;
+	if (q->run)
+		rc = diff_runs(s, q->source, strtoll(argv[1], NULL, 10),
+		    strtoll(argv[2], NULL, 10), q->json != 0);
+	else
+		rc = with_rules(s, q);
+	closed = report_close(s);
+	return rc != EXIT_DONE ? rc : closed;
+}
+
+int
+diff_main(int argc, char **argv)
+{
+	struct question q = { .limit = 20 };
+	const struct opt options[] = {
+		{ "db", 0, OPT_TEXT, &q.db, "FILE", "join's database", 0, 0 },
+		{ "rules", 0, OPT_TEXT, &q.rules, "DIR",
+		    "the new rules ($IDMESH_RULES)", 0, 0 },
+		{ "run", 0, OPT_FLAG, &q.run, NULL,
+		    "what changed between two runs", 0, 0 },
+		{ "source", 0, OPT_TEXT, &q.source, "SOURCE",
+		    "whose runs, where there are several", 0, 0 },
+		{ "limit", 0, OPT_INT, &q.limit, "N",
+		    "objects that are shown (20); 0: the summary alone", 0,
+		    INT64_MAX },
+		{ "json", 0, OPT_FLAG, &q.json, NULL,
+		    "everything, one JSON object a line", 0, 0 },
+		{ 0 },
+	};
+	const struct opt_use use = {
+		.name = "idmesh join diff",
+		.synopsis = "idmesh join diff --db FILE [--rules DIR] "
+			    "[--limit N | --json]\n"
+			    "idmesh join diff --db FILE --run [--source "
+			    "SOURCE] [--json] RUN1 RUN2",
+		.about = "What new rules would change in the mesh, or what "
+			 "changed between two runs.\nNothing is written.",
+		.options = options,
+		.see = "Manual: idmesh-join(1)",
+		.args_max = 2,
+	};
+
+	opt_parse(&use, &argc, argv);
+	if (q.db == NULL)
+		opt_wrong(&use, "--db is missing");
+	if (q.run && q.rules != NULL)
+		opt_wrong(&use, "--run and --rules do not go together");
+	if (q.run ? argc != 3 : argc != 1)
+		opt_wrong(&use, "two runs go with --run, and only with it");
+	if (!q.run && q.source != NULL)
+		opt_wrong(&use, "--source is for --run");
+	for (int i = 1; i < argc; i++)
+		if (strtoll(argv[i], NULL, 10) <= 0)
+			opt_wrong(&use, "%s is no number of a run", argv[i]);
+	q.rules = rules_dir(q.rules);
+	return answer(&q, argc, argv);
+}
