@@ -15,7 +15,6 @@
 #include <unistd.h>
 
 #include "diff.h"
-#include "diff.h"
 #include "explain.h"
 #include "clock.h"
 #include "log.h"
@@ -42,8 +41,6 @@ static const struct command {
 	{ "explain", explain_main },
 	{ "held", held_main },
 	{ "decide", decide_main },
-	{ "diff", diff_main },
-	{ "replay", replay_main },
 	{ "diff", diff_main },
 	{ "replay", replay_main },
 	{ "dump", report_dump },
@@ -95,8 +92,6 @@ static const char synopsis[] =
     "idmesh join explain --db FILE NAME [ATTRIBUTE]\n"
     "idmesh join held --db FILE [--json]\n"
     "idmesh join decide --db FILE join|never|alone A [B]\n"
-    "idmesh join diff --db FILE [--rules DIR]\n"
-    "idmesh join replay --db FILE\n"
     "idmesh join diff --db FILE [--rules DIR]\n"
     "idmesh join replay --db FILE\n"
     "idmesh join dump --db FILE";
