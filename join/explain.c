@@ -188,11 +188,16 @@ add_other(struct buf *b, const struct person *p, size_t part,
 		[BLEND_NOT_ASKED] = " which is not asked",
 	};
 
+	yyjson_val *value = said->parts[part].value;
+
 	buf_fmt(b, "%s says ", p->parts[part].source);
-	if (said->parts[part].value == NULL)
+	if (value == NULL)
 		buf_str(b, "nothing");
+	else if (said->winner >= 0 &&
+		 yyjson_equals(value, said->parts[said->winner].value))
+		buf_str(b, "the same");
 	else
-		add_value(b, said->parts[part].value);
+		add_value(b, value);
 	buf_str(b, words[said->parts[part].why]);
 }
 
@@ -329,6 +334,8 @@ explain_one(struct store *s, struct rules *r, const struct found *f,
 			    "%s has no attribute %s", p.type, e->attribute);
 			code = EXIT_USAGE;
 		}
+		if (e->attribute == NULL && p.mesh != 0)
+			explain_groups(s, p.mesh);
 	}
 	person_free(&p);
 	return code;

@@ -79,6 +79,11 @@ void conflict_json(const struct conflict *c, struct buf *out);
 void conflict_way_out(
     const struct conflict *c, const char *db, struct buf *out);
 
+/* explain_groups.c: the groups that a merged person or group is in, a line
+ * each, or as a member ,"groups":[...]. */
+void explain_groups(struct store *s, int64_t person);
+void explain_groups_json(struct store *s, int64_t person, struct buf *out);
+
 /* explain_json.c */
 void explain_json(
     struct store *s, struct rules *r, struct person *p, const char *attribute);

@@ -165,6 +165,8 @@ explain_json(
 	}
 	buf_char(&b, ']');
 	add_attributes(&b, p, attribute);
+	if (p->mesh != 0 && attribute == NULL)
+		explain_groups_json(s, p->mesh, &b);
 	add_conflicts(&b, s, r, p);
 	buf_char(&b, '}');
 	report_line(&b);

@@ -46,6 +46,42 @@ print_json(const struct conflict *c)
 	buf_free(&line);
 }
 
+/* A guard has stopped a whole merge: nothing is worse. */
+static size_t
+print_plans(struct store *s, const char *db, int json)
+{
+	sqlite3_stmt *st = store_ask(s,
+	    "SELECT p.hash, t.name, p.at, json_extract(p.summary, '$.why'),"
+	    " p.summary FROM plan p JOIN type t ON t.pk = p.type"
+	    " WHERE p.state = 'stopped' ORDER BY p.pk",
+	    "");
+	struct buf line = { 0 };
+	size_t n = 0;
+
+	while (store_row(s, st)) {
+		if (json) {
+			buf_str(&line, "{\"why\":\"stopped\"");
+			msg_str(&line, "plan", store_text(st, 0));
+			msg_str(&line, MSG_TYPE, store_text(st, 1));
+			msg_str(&line, MSG_AT, store_text(st, 2));
+			msg_raw(&line, "summary", store_text(st, 4),
+			    strlen(store_text(st, 4)));
+			buf_char(&line, '}');
+		} else {
+			buf_fmt(&line,
+			    "%splan %s of %s\n        %s\n"
+			    "        idmesh join approve --db %s %s",
+			    n == 0 ? "stopped\n  " : "  ", store_text(st, 0),
+			    store_text(st, 1), store_text(st, 3), db,
+			    store_text(st, 0));
+		}
+		report_line(&line);
+		n++;
+	}
+	buf_free(&line);
+	return n;
+}
+
 static void
 print_summary(struct store *s, size_t conflicts)
 {
@@ -55,7 +91,7 @@ print_summary(struct store *s, size_t conflicts)
 	store_end(st);
 	if (conflicts == 0 && held == 0)
 		puts("nothing is held, and nothing is to be decided");
-	else
+	else if (held > 0)
 		printf("\n%lld object%s held, in no person until somebody "
 		       "decides or the data is mended\n",
 		    (long long)held, held == 1 ? " is" : "s are");
@@ -84,7 +120,7 @@ held_main(int argc, char **argv)
 	};
 	struct join j = { 0 };
 	struct conflict *list;
-	size_t n;
+	size_t n, plans;
 
 	opt_parse(&use, &argc, argv);
 	if (db == NULL)
@@ -94,16 +130,19 @@ held_main(int argc, char **argv)
 		return EXIT_USAGE;
 	rc = store_open(&j.store, db, STORE_READ);
 	if (rc == EXIT_DONE) {
+		plans = print_plans(j.store, db, json);
 		n = conflict_load(j.store, j.rules, 0, &list);
 		for (size_t i = 0; i < n; i++) {
 			if (json)
 				print_json(&list[i]);
 			else
 				print_text(db, &list[i],
-				    i > 0 ? list[i - 1].why : NULL);
+				    i > 0       ? list[i - 1].why
+				    : plans > 0 ? "stopped"
+						: NULL);
 		}
 		if (!json)
-			print_summary(j.store, n);
+			print_summary(j.store, n + plans);
 		conflict_free(list, n);
 		rc = report_close(j.store);
 	}

@@ -55,6 +55,7 @@ stream() {
 	local source=$1 type=$2 mode=$3 complete=true extra=
 	[ "$mode" = incomplete ] && complete=false mode=full
 	case $source:$type in
+	*:GroupMember) extra=',"key":["$context.groupId","id"]' ;;
 	entra:*) extra=',"removed":"@removed.reason"' ;;
 	esac
 	records | jq -cs --arg source "$source" --arg type "$type" \
@@ -63,7 +64,7 @@ stream() {
 		def head($kind; $seq): {v: 1, kind: $kind, source: $source,
 			stream: $type, run: 0, epoch: 0, seq: $seq,
 			n: length, mode: $mode, at: $at};
-		(group_by($type == "GroupMember" and .groupId) as $pages |
+		(group_by(if $type == "GroupMember" then .groupId else 0 end) as $pages |
 		($pages | to_entries[] | .key as $i | .value |
 			head("page"; $i + 1) + $extra +
 			(if $type == "GroupMember" then {context:
@@ -114,11 +115,8 @@ story() {
 			verb=$line
 			: >part
 			;;
-		*) if [ -z "$verb" ]; then
-			printf '%s\n' "$line"
-		elif [ -n "$line" ]; then
-			printf '%s\n' "$line" >>part
-		fi ;;
+		'{'* | '@'*) printf '%s\n' "$line" >>part ;;
+		*) [ -n "$verb" ] || printf '%s\n' "$line" ;;
 		esac
 	done
 	play "$verb" part
