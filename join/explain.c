@@ -65,6 +65,22 @@ print_head(const struct person *p)
 	}
 }
 
+/* The links and values below are then not yet those of the mesh. */
+static void
+print_stopped(struct store *s, const struct person *p)
+{
+	sqlite3_stmt *st = store_ask(s,
+	    "SELECT hash FROM plan WHERE type = ? AND state = 'stopped'", "i",
+	    p->type_pk);
+
+	if (!store_row(s, st))
+		return;
+	printf("  plan %s of this type is stopped: the mesh stays as it was, "
+	       "values are those of the sources\n",
+	    store_text(st, 0));
+	store_end(st);
+}
+
 static void
 print_link(const struct contributor *c)
 {
@@ -324,6 +340,7 @@ explain_one(struct store *s, struct rules *r, const struct found *f,
 		explain_json(s, r, &p, e->attribute);
 	} else {
 		print_head(&p);
+		print_stopped(s, &p);
 		print_contributors(&p);
 		print_aliases(s, &p);
 		print_conflicts(s, r, &p, e->db);
