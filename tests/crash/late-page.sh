@@ -56,6 +56,7 @@ for stream in User Group GroupMember; do
 		late $stream $seed >"$TMP/why" 2>&1
 		is "a page of ${stream}s comes late, of an older epoch: dropped" \
 			"$? $(head -n 6 "$TMP/why" | cut -c1-300)" '0 '
+		[ "$failed" -eq 0 ] || done_testing
 	done
 done
 done_testing
