@@ -1,40 +1,55 @@
--- Okta and Entra as one mesh: give join (and transform) this folder as --rules.
--- With one source leave it out: merging costs a second copy of every object.
--- rules(7), JOIN, FLOW, LIFE, GUARD, says what each line means.
+-- Okta and Entra ID are two views of one company: who is the same person, and
+-- whose word counts.  Copy this file beside okta.lua and entra.lua and make it
+-- yours; see first what it does: idmesh join diff --db state.db --rules FOLDER.
+-- rules(7) has the whole language.
 
--- Who is the same person.  Tried top to bottom; what is ambiguous waits for a
--- decision and never falls through to a weaker key.
+-- Two accounts are one person when they share a value of a key.  The first key
+-- is trusted most; the next is tried for those that it did not join.  Values
+-- are compared as `norm` makes them, and an empty value matches nobody.
+-- Who cannot be told for sure is held for you: idmesh join held.
 join "User" {
-  sources = { "okta", "entra" },
-  { "employeeNumber", norm = { "trim", "upper", "strip0" } },
-  { "email", norm = { "trim", "lower" }, except = { "info@", "noreply@" } },
-  { "login", norm = { "trim", "lower" } },
-  { "lastName", "firstName", "department", norm = "fold", propose = true },
-}
-join "Group" {
-  sources = { "okta", "entra" },
-  { "name", norm = { "trim", "fold" } },
+  sources = { "okta", "entra" }, -- most trusted first: its account leads
+  { "employeeNumber", norm = { "trim", "upper" } },
+  { "email", norm = "lower", except = { "info@", "admin@", "noreply@" } },
+  { "lastName", "firstName", norm = "fold", propose = true }, -- only proposed
 }
 
--- Whose word counts.
+-- Whose value an attribute has: the first source in the list that has one.
 flow "User" {
   ["*"]          = { "okta", "entra" },
   title          = { "entra", "okta" },
-  department     = { "entra", "okta" },
-  accountEnabled = { all = { "okta", "entra" } },
   displayName    = { "okta", "entra", default = "{firstName} {lastName}" },
+
+  -- May sign in only where no source says no.
+  accountEnabled = { all = { "okta", "entra" } },
+
+  -- Of people in Entra only Entra's word counts, also when it names nobody.
+  -- Entra names a manager's id, Okta here the employee number; the mesh has
+  -- the manager's mesh id.
   managerId      = { own = "entra", backup = "okta",
-                     ref = { "User", by = { "employeeNumber", "login" } } },
+                     ref = { "User", by = { "employeeNumber" } } },
 }
 
--- Leaving, coming back, and stopping in time.
+-- A person leaves when the last source has let go, is disabled for a week and
+-- then removed.  Who comes back under the same id is the same person; a new id
+-- with the same key is held until you decide.
 life "User" {
   gone  = "all",
   grace = "7d",
   back  = { same_id = "revive", same_key = "ask" },
 }
+
+-- Groups of the same name are one group with the members of both.
+join "Group" {
+  sources = { "okta", "entra" },
+  { "name", norm = "fold" },
+}
+
+-- The brake: what would go beyond this is stopped as a whole, nothing of it is
+-- done, and `idmesh join approve` lets it through when it is right.
 guard {
   leave  = { max = 500, percent = 5, of_at_least = 50 },
   unjoin = { max = 20 },
-  change = { percent = 20, attributes = { "email", "login", "employeeNumber" } },
+  change = { percent = 20, of_at_least = 50,
+             attributes = { "email", "employeeNumber" } },
 }

@@ -15,6 +15,8 @@ is 'they are there' "$(ls "$units")" "$(cd "$ROOT/scripts/units" && ls ./idmesh*
 is 'so is their user' "$(grep -c '^u idmesh ' "$root/lib/sysusers.d/idmesh.conf")" 1
 is 'so are the man pages' "$(find "$root/share/man" -name 'idmesh-*' | wc -l)" \
 	"$(ls "$ROOT"/*/*.1 | wc -l)"
+ok 'so are the rules for two sources' cmp "$ROOT/rules/two-sources/merge.lua" \
+	"$root/share/idmesh/rules/two-sources/merge.lua"
 unlike 'the prefix is filled in' "$(cat "$units"/*)" '@PREFIX@'
 
 for unit in idmesh@contoso.service idmesh-round@contoso.service \
