@@ -550,7 +550,7 @@ man_page_examples_are_read(void **state)
 		else
 			config_source_free(&s);
 	}
-	assert_int_equal(sources, 2);
+	assert_int_equal(sources, 4);
 	assert_int_equal(runs, 1);
 	free(page);
 }
