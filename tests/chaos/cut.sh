@@ -55,7 +55,7 @@ at() { [ -n "$wrong" ] || wrong="at byte $1: $2"; }
 for j in 1 3; do
 	n=0
 	wrong=
-	for k in $(cuts "$TMP/pages" 24); do
+	for k in $(cuts "$TMP/pages" 16); do
 		cut_at "$TMP/pages" "$k"
 		run "$transform" -j $j <"$TMP/cut"
 		sort "$TMP/run.out" >"$TMP/got"
@@ -76,7 +76,7 @@ done
 # --- join: what is whole is committed, and the rest comes behind it
 n=0
 wrong=
-for k in $(cuts "$TMP/records" 24); do
+for k in $(cuts "$TMP/records" 16); do
 	rm -f "$TMP"/{one,two}.db*
 	cut_at "$TMP/records" "$k"
 	run "$join" --db "$TMP/one.db" <"$TMP/cut"
@@ -102,7 +102,7 @@ is "join: cut at $n bytes, whole lines count" "$wrong" ''
 for kind in sqlite ndjson; do
 	n=0
 	wrong=
-	for k in $(cuts "$TMP/changes" 24); do
+	for k in $(cuts "$TMP/changes" 16); do
 		rm -f "$TMP"/target*
 		target=$kind:$TMP/target
 		cut_at "$TMP/changes" "$k"
