@@ -1,0 +1,206 @@
+#!/usr/bin/env bash
+# merge-worlds.sh - what must be true of a merge, whatever the world is like.
+#
+# Seeded worlds of tests/tools/worlds.c through the real join: the order of
+# what arrives means nothing, a history ends where one look at its end would,
+# nothing is left half done, and who dies in between goes on.  WORLDS (100),
+# SHUFFLES (4), ROUNDS (8) and SEED make it longer or another one:
+# `SEED=$RANDOM WORLDS=2000 ROUNDS=40 BUILD=build tests/pipe/merge-worlds.sh`.
+. tests/setup.sh
+
+JOIN=$BUILD/idmesh-join
+seed=${SEED:-20261122}
+worlds=${WORLDS:-100}
+shuffles=${SHUFFLES:-4}
+rounds=${ROUNDS:-8}
+echo "# seed $seed, $worlds worlds, $shuffles shuffles, $rounds rounds"
+
+# rules DIR JOIN LIFE [GUARD]: what is in the join rule of users beside keys.
+rules() {
+	local c
+	mkdir -p "$TMP/$1"
+	{
+		for c in hr okta entra; do
+			cat <<-END
+				map "$c.User" {
+				  employeeNumber = "employeeNumber", email = "email",
+				  aliases = "aliases", lastName = "lastName",
+				  firstName = "firstName", login = "login",
+				  title = "title", accountEnabled = "accountEnabled",
+				  manager = "manager",
+				}
+				map "$c.Group" { name = "name" }
+				map "$c.GroupMember" {
+				  groupId = "groupId", memberId = "memberId",
+				  memberType = "memberType",
+				}
+			END
+		done
+		cat <<-END
+			join "User" {
+			  sources = { "hr", "okta", "entra" }, $2
+			  { "employeeNumber", norm = { "trim", "upper" } },
+			  { "email", norm = "lower", except = { "info@" } },
+			  { "aliases", norm = "lower" },
+			  { "lastName", "firstName", norm = "fold", propose = true },
+			}
+			flow "User" {
+			  ["*"] = { "hr", "okta", "entra" },
+			  title = { "entra", "okta" },
+			  accountEnabled = { all = { "hr", "okta", "entra" } },
+			  manager = { "hr", "okta", "entra",
+			    ref = { "User", by = { "login" } } },
+			}
+			join "Group" {
+			  sources = { "hr", "okta", "entra" },
+			  { "name", norm = "fold" },
+			}
+			life "User" { gone = "all", $3 }
+			life "Group" { gone = "all", back = { same_key = "new" } }
+			guard { ${4-leave = { max = 100000000 \}} }
+		END
+	} >"$TMP/$1/rules.lua"
+}
+# world ROUND HOW [SHUFFLE [SOURCE]]
+world() { "$BUILD/tools/worlds" "$seed" "$worlds" "$@"; }
+# join RULES DB [OPTION...]: leaves its changes beside the database.
+join() {
+	local rules=$1 db=$2
+	shift 2
+	"$JOIN" --db "$db" --rules "$TMP/$rules" "$@" >>"$db.changes" \
+		2>>"$db.log"
+}
+dump() { "$JOIN" dump --db "$1" | LC_ALL=C sort; }
+held() { "$JOIN" held --db "$1" --rules "$TMP/${2:-keep}" --json | jq -cS . | LC_ALL=C sort; }
+
+# The mesh that the changes tell of, in the form of a dump.
+folded() {
+	jq -cn 'reduce (inputs | select(.kind == "change") | .changes[]) as $c
+		({}; if $c.op == "put" then .[$c.id] = ($c | del(.op, .changed,
+		.number)) else del(.[$c.id]) end) | .[]' "$1.changes" |
+		jq -cS '{type, id, object, contributors}' | LC_ALL=C sort
+}
+dump_short() {
+	"$JOIN" dump --db "$1" | jq -cS '{type, id, object, contributors}' |
+		LC_ALL=C sort
+}
+
+# Without ids: a mesh object is who contributes to it, and so is a reference.
+shape() {
+	"$JOIN" dump --db "$1" | jq -cs '
+		(map({(.id): (.contributors | join(" + "))}) | add) as $name |
+		def name: if . == null then null else $name[.] // "?" end;
+		.[] | [.type, .contributors, (.object |
+		if has("manager") then .manager |= name else . end |
+		if has("groupId") then .groupId |= name | .memberId |= name
+		else . end)]' | LC_ALL=C sort
+}
+
+# One line for each thing that no database may hold behind a merge.
+unsound() {
+	sqlite3 "$1" "
+		PRAGMA integrity_check;
+		SELECT 'two of a source: ' || l.mesh || ' ' || o.stream
+			FROM link l JOIN object o ON o.pk = l.object
+			JOIN stream t ON t.pk = o.stream
+			WHERE o.gone IS NULL AND l.mesh <> 0 AND t.name <> 'GroupMember'
+			GROUP BY l.mesh, o.stream HAVING count(*) > 1;
+		SELECT 'neither linked nor held: ' || o.id FROM object o
+			LEFT JOIN link l ON l.object = o.pk
+			WHERE o.gone IS NULL AND ifnull(l.mesh, 0) = 0
+			AND o.pk NOT IN (SELECT object FROM held);
+		SELECT 'linked and held: ' || h.object FROM held h JOIN link l
+			ON l.object = h.object WHERE l.mesh <> 0;
+		SELECT 'held and not there: ' || h.object FROM held h
+			WHERE h.object NOT IN (SELECT pk FROM object
+			WHERE gone IS NULL);
+		SELECT 'linked to nothing: ' || l.object FROM link l
+			WHERE mesh <> 0 AND mesh NOT IN (SELECT pk FROM mesh);
+		SELECT 'link of nothing: ' || object FROM link
+			WHERE object NOT IN (SELECT pk FROM object);
+		SELECT 'part of who is not alive: ' || o.id || ' ' || m.state
+			FROM link l JOIN object o ON o.pk = l.object
+			JOIN mesh m ON m.pk = l.mesh
+			WHERE o.gone IS NULL AND m.state IS NOT NULL;
+		SELECT 'alive of nobody: ' || m.id FROM mesh m
+			WHERE state IS NULL AND NOT EXISTS (SELECT 1 FROM link l
+			JOIN object o ON o.pk = l.object WHERE l.mesh = m.pk
+			AND o.gone IS NULL);
+		SELECT 'no body: ' || id FROM mesh WHERE (state IS NULL OR
+			state = 'leaving') AND pk NOT IN (SELECT mesh FROM body);
+		SELECT 'body of nobody: ' || mesh FROM body WHERE mesh NOT IN
+			(SELECT pk FROM mesh WHERE state IS NULL OR
+			state = 'leaving');
+		SELECT 'twice: ' || id FROM mesh GROUP BY type, id
+			HAVING count(*) > 1;
+		SELECT 'alias of nobody: ' || id FROM alias WHERE mesh NOT IN
+			(SELECT pk FROM mesh) OR id NOT IN (SELECT id FROM mesh
+			WHERE state = 'alias');
+		SELECT 'alias without a row: ' || id FROM mesh
+			WHERE state = 'alias' AND id NOT IN (SELECT id FROM alias);
+		SELECT 'alias of who is no end: ' || a.id FROM alias a
+			JOIN mesh m ON m.pk = a.mesh WHERE m.state = 'alias';
+		SELECT 'edge of nothing: ' || mesh FROM edge
+			WHERE mesh NOT IN (SELECT pk FROM mesh) OR
+			grp NOT IN (SELECT pk FROM mesh) OR
+			member NOT IN (SELECT pk FROM mesh);
+		SELECT 'membership with an end that is gone: ' || m.id
+			FROM edge e JOIN mesh m ON m.pk = e.mesh
+			JOIN mesh x ON x.pk IN (e.grp, e.member)
+			WHERE m.state IS NULL AND x.state IN ('gone', 'alias');
+		SELECT 'value of nothing: ' || value FROM matchkey
+			WHERE object NOT IN (SELECT pk FROM object)
+			OR key NOT IN (SELECT pk FROM keydef);
+		SELECT 'refers, and is not there: ' || id FROM ref
+			WHERE object NOT IN (SELECT pk FROM object);
+		SELECT 'conflict of who is not there: ' || object FROM conflict
+			WHERE object NOT IN (SELECT pk FROM object WHERE gone
+			IS NULL) OR other NOT IN (SELECT pk FROM object);
+		SELECT 'left over: ' || (SELECT count(*) FROM dirty) || ' dirty '
+			|| (SELECT count(*) FROM stale) || ' stale ' ||
+			(SELECT count(*) FROM merge) || ' merges' WHERE EXISTS
+			(SELECT 1 FROM dirty) OR EXISTS (SELECT 1 FROM stale) OR
+			EXISTS (SELECT 1 FROM merge);
+		SELECT 'people says ' || people || ': ' || name FROM type y
+			WHERE rules IS NOT NULL AND name <> 'GroupMember' AND
+			people <> (SELECT count(*) FROM mesh WHERE type = y.pk
+			AND state IS NULL);
+		SELECT 'a plan was stopped' FROM plan WHERE state = 'stopped';" |
+		grep -vx ok
+}
+sound() { ! unsound "$1"; }
+links() {
+	sqlite3 "$1" 'SELECT * FROM link ORDER BY object;
+		SELECT * FROM held ORDER BY object;
+		SELECT * FROM conflict ORDER BY 1, 2, 3, 4, 5, 6'
+}
+
+rules keep '' 'grace = "36h", back = { same_key = "ask" }'
+rules strict 'changed = "strict",' 'back = { same_key = "new" }'
+rules hold 'unmatched = { entra = "hold" },' 'back = { same_key = "revive" }'
+
+# --- the order means nothing
+for rules in keep hold; do
+	db=$TMP/$rules.0
+	world 0 full | join "$rules" "$db"
+	is "$rules: a world is merged" $? 0
+	dump "$db" >"$TMP/want"
+	held "$db" "$rules" >"$TMP/want.held"
+	folded "$db" >"$TMP/want.folded"
+	ok "$rules: all is whole" sound "$db"
+	ok "$rules: some are joined, some held" test "$(grep -c '/.*+\|","' "$TMP/want")" -gt 50 -a \
+		"$(grep -c . "$TMP/want.held")" -gt 20
+	ok "$rules: the changes make the mesh" diff <(dump_short "$db") "$TMP/want.folded"
+	for i in $(seq "$shuffles"); do
+		db=$TMP/$rules.$i
+		world 0 full "$i" | join "$rules" "$db"
+		ok "$rules, shuffle $i: the same mesh" diff "$TMP/want" <(dump "$db")
+		ok "$rules, shuffle $i: the same ones are held" \
+			diff "$TMP/want.held" <(held "$db" "$rules")
+		ok "$rules, shuffle $i: the same changes" \
+			diff "$TMP/want.folded" <(folded "$db")
+		ok "$rules, shuffle $i: all is whole" sound "$db"
+	done
+done
+
+done_testing
