@@ -140,6 +140,8 @@ read_change(yyjson_val *v, struct change *c)
 	c->id = json_text(v, MSG_ID);
 	c->object = json_get(v, MSG_OBJECT);
 	c->contributors = json_get(v, MSG_CONTRIBUTORS);
+	c->state = json_text(v, MSG_STATE);
+	c->leave_at = json_text(v, MSG_LEAVE_AT);
 	c->changed = json_get(v, MSG_CHANGED);
 	c->reason = json_text(v, MSG_REASON);
 	if (op == NULL || c->type == NULL || c->id == NULL)

@@ -46,6 +46,7 @@ struct change {
 	yyjson_val *object; /* of a put: all attributes */
 	yyjson_val *contributors, *changed; /* may be NULL */
 	const char *reason; /* of a delete, may be NULL */
+	const char *state, *leave_at; /* of who is leaving; or NULL */
 	const struct position *at; /* the cursor once this change is in */
 };
 

@@ -20,6 +20,8 @@
 /* The table of a type and the unique index over its ids; -1: sqlite3_errmsg. */
 int schema_table(sqlite3 *db, const char *type);
 int schema_id_index(sqlite3 *db, const char *type);
+/* Makes a database of format 2 one of ours; -1 when it stays as it was. */
+int schema_upgrade(sqlite3 *db);
 /*
  * Views as the types of a schema message say.  Fails with a reason where the
  * names are at fault, with an empty one where SQLite is.

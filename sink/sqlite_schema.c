@@ -82,7 +82,8 @@ schema_table(sqlite3 *db, const char *type)
 	buf_str(&sql, "CREATE TABLE IF NOT EXISTS ");
 	identifier(&sql, "mesh_", type);
 	buf_str(&sql, "(pk INTEGER PRIMARY KEY, meshId TEXT NOT NULL, "
-		      "mark INTEGER NOT NULL, contributors TEXT, ");
+		      "mark INTEGER NOT NULL, contributors TEXT, "
+		      "meshState TEXT, leaveAt TEXT, ");
 	/* Before the object, so that an index need not read over it. */
 	for (size_t i = 0; i < USUAL; i++) {
 		if (strcmp(usual[i].type, type) != 0)
@@ -162,7 +163,7 @@ write_view(
 		buf_str(sql, " AS ");
 		identifier(sql, "", name);
 	}
-	buf_str(sql, " FROM ");
+	buf_str(sql, ", meshState, leaveAt FROM ");
 	identifier(sql, "mesh_", type);
 	return EXIT_DONE;
 }
@@ -262,6 +263,29 @@ drop_others(sqlite3 *db, yyjson_val *types)
 	sqlite3_finalize(stmt);
 	buf_free(&names);
 	return rc;
+}
+
+/* Adds what format 3 has to the tables of format 2. */
+int
+schema_upgrade(sqlite3 *db)
+{
+	char *sql = query_text(db,
+	    "SELECT group_concat('ALTER TABLE \"' || name ||"
+	    " '\" ADD COLUMN meshState TEXT; ALTER TABLE \"' || name ||"
+	    " '\" ADD COLUMN leaveAt TEXT;', '') FROM sqlite_master"
+	    " WHERE type = 'table' AND name LIKE 'mesh\\_%' ESCAPE '\\'",
+	    NULL, NULL);
+	int rc = sqlite3_exec(db, "BEGIN IMMEDIATE", NULL, NULL, NULL);
+
+	if (rc == SQLITE_OK && sql != NULL && *sql != '\0')
+		rc = sqlite3_exec(db, sql, NULL, NULL, NULL);
+	if (rc == SQLITE_OK)
+		rc = sqlite3_exec(
+		    db, "PRAGMA user_version = 3; COMMIT", NULL, NULL, NULL);
+	if (rc != SQLITE_OK && !sqlite3_get_autocommit(db))
+		sqlite3_exec(db, "ROLLBACK", NULL, NULL, NULL);
+	sqlite3_free(sql);
+	return rc == SQLITE_OK ? 0 : -1;
 }
 
 enum exit_code

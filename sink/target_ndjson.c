@@ -315,6 +315,8 @@ ndjson_change(void *h, const struct change *c, int *hit, struct why *why)
 	if (c->put) {
 		msg_val(b, MSG_OBJECT, c->object);
 		msg_val(b, MSG_CONTRIBUTORS, c->contributors);
+		msg_str(b, MSG_STATE, c->state);
+		msg_str(b, MSG_LEAVE_AT, c->leave_at);
 		msg_val(b, MSG_CHANGED, c->changed);
 	} else {
 		msg_str(b, MSG_REASON, c->reason);

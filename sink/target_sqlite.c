@@ -22,7 +22,8 @@
 #include "sink.h"
 
 #define APPLICATION_ID 0x69646d73 /* "idms" */
-#define USER_VERSION 2
+#define USER_VERSION 3
+#define OLDER_VERSION 2 /* has no meshState and leaveAt; made ours */
 #define BUSY_MS 5000
 
 /*
@@ -46,7 +47,7 @@ static const char create[] =
     "generation INTEGER NOT NULL);"
     "INSERT INTO idmesh_cursor VALUES(1, NULL, NULL, 1);"
     "PRAGMA application_id=1768189299;"
-    "PRAGMA user_version=2;"
+    "PRAGMA user_version=3;"
     "COMMIT;";
 
 /*
@@ -72,6 +73,7 @@ struct database {
 	struct seen *seen; /* owned; ids of the tables without an index */
 	uint64_t numbers; /* given to tables */
 	int64_t generation; /* of a rebuild: the mark of its objects */
+	bool older; /* of the format before ours */
 };
 
 static enum exit_code
@@ -112,7 +114,7 @@ number(const struct database *d, const char *sql, int *ok)
 }
 
 static enum exit_code
-judge_ours(const struct database *d, int *fresh, struct why *why)
+judge_ours(struct database *d, int *fresh, struct why *why)
 {
 	int ok;
 	int64_t id = number(d, "PRAGMA application_id", &ok), version, things;
@@ -134,7 +136,8 @@ judge_ours(const struct database *d, int *fresh, struct why *why)
 		return sink_fail(why, EXIT_USAGE,
 		    "%s is a database of another program; name another file",
 		    d->place);
-	if (version != USER_VERSION)
+	d->older = version == OLDER_VERSION;
+	if (version != USER_VERSION && !d->older)
 		return sink_fail(why, EXIT_USAGE,
 		    "%s has format %lld and this program knows %d: use the "
 		    "program that made it, or remove it to have it built anew",
@@ -147,7 +150,7 @@ judge_ours(const struct database *d, int *fresh, struct why *why)
  * for a sink may be making it while another process asks for its cursor.
  */
 static enum exit_code
-check_ours(const struct database *d, int *fresh, struct why *why)
+check_ours(struct database *d, int *fresh, struct why *why)
 {
 	enum exit_code code;
 
@@ -292,7 +295,8 @@ sqlite_open(const char *place, void **h, struct position *at, struct why *why)
 		return code;
 	if (fresh && run(d, "PRAGMA page_size=8192") < 0)
 		return failed(d, "set it up", why);
-	if (run(d, setup) < 0 || (fresh && run(d, create) < 0))
+	if (run(d, setup) < 0 || (fresh && run(d, create) < 0) ||
+	    (d->older && schema_upgrade(d->db) < 0))
 		return failed(d, "set it up", why);
 	if (fresh && folder_sync(d->path) < 0)
 		return sink_fail(why, EXIT_TEMPORARY,
@@ -339,6 +343,10 @@ prepare_for(struct database *d, const char *format, const char *type)
 	return stmt;
 }
 
+#define INSERT                                                         \
+	"INSERT INTO \"mesh_%w\"(meshId, object, contributors, mark, " \
+	"meshState, leaveAt) VALUES(?1, ?2, ?3, ?4, ?5, ?6)"
+
 /* Makes the index unless it is there, and the statements that need it. */
 static int
 use_index(struct database *d, struct table *t)
@@ -348,10 +356,9 @@ use_index(struct database *d, struct table *t)
 		return -1;
 	sqlite3_finalize(t->put);
 	t->put = prepare_for(d,
-	    "INSERT INTO \"mesh_%w\"(meshId, object, contributors, mark) "
-	    "VALUES(?1, ?2, ?3, ?4) ON CONFLICT(meshId) DO UPDATE SET "
-	    "object=excluded.object, contributors=excluded.contributors, "
-	    "mark=excluded.mark",
+	    INSERT " ON CONFLICT(meshId) DO UPDATE SET object=excluded.object, "
+		   "contributors=excluded.contributors, mark=excluded.mark, "
+		   "meshState=excluded.meshState, leaveAt=excluded.leaveAt",
 	    t->type);
 	t->remove =
 	    prepare_for(d, "DELETE FROM \"mesh_%w\" WHERE meshId=?1", t->type);
@@ -387,10 +394,7 @@ new_table(struct database *d, const char *type)
 	t->number = ++d->numbers;
 	if (d->seen == NULL)
 		d->seen = seen_new();
-	t->put = prepare_for(d,
-	    "INSERT INTO \"mesh_%w\"(meshId, object, contributors, mark) "
-	    "VALUES(?1, ?2, ?3, ?4)",
-	    type);
+	t->put = prepare_for(d, INSERT, type);
 	return t->put != NULL ? t : NULL;
 }
 
@@ -426,6 +430,8 @@ put(struct database *d, struct table *t, const struct change *c)
 	sqlite3_bind_text(t->put, 2, object, (int)len, SQLITE_STATIC);
 	sqlite3_bind_text(t->put, 3, from, (int)len_from, SQLITE_STATIC);
 	sqlite3_bind_int64(t->put, 4, d->generation);
+	sqlite3_bind_text(t->put, 5, c->state, -1, SQLITE_STATIC);
+	sqlite3_bind_text(t->put, 6, c->leave_at, -1, SQLITE_STATIC);
 	rc = sqlite3_step(t->put);
 	sqlite3_reset(t->put);
 	free(object);

@@ -50,7 +50,7 @@ is 'a first log is taken' "$status" 0
 is 'the cursor is the last number' "$(cursor)" st:3
 is 'a view has meshId and the attributes in order' \
 	"$(sql 'SELECT group_concat(name) FROM pragma_table_info("User")')" \
-	'meshId,login,active,age,big,emails,type,note,order by'
+	'meshId,login,active,age,big,emails,type,note,order by,meshState,leaveAt'
 is 'columns: text, 0/1, exact numbers, JSON, NULL' \
 	"$(sql 'SELECT login, active, typeof(active), big, emails, type, note IS NULL, "order by" FROM "User"')" \
 	'anna@example.com|1|integer|9007199254740993|["a","b"]|{"id":"t"}|1|x"y'
@@ -67,7 +67,7 @@ is 'but not on what the schema lacks' \
 	"$(sql "SELECT count(*) FROM sqlite_master WHERE name = 'mesh_User_email'")" 0
 is 'it is our database and durable' \
 	"$(sql 'PRAGMA application_id; PRAGMA user_version; PRAGMA journal_mode')" \
-	"$(printf '1768189299\n2\nwal')"
+	"$(printf '1768189299\n3\nwal')"
 
 run "$sink" "sqlite:$db" <"$TMP/first"
 is 'the same log again changes nothing' "$status $(cursor)" '0 st:3'
@@ -142,7 +142,7 @@ jq -cn '{v: 1, kind: "schema", source: "st", types: [
 run "$sink" "sqlite:$db" <"$TMP/schema"
 is 'views follow the schema' \
 	"$status $(sql 'SELECT group_concat(name) FROM pragma_table_info("User")') $(sql "SELECT count(*) FROM sqlite_master WHERE type = 'view'")" \
-	'0 meshId,email,login 1'
+	'0 meshId,email,login,meshState,leaveAt 1'
 is 'indexes too' \
 	"$(sql "SELECT group_concat(name) FROM (SELECT name FROM sqlite_master WHERE type = 'index' AND tbl_name = 'mesh_User' ORDER BY name)")" \
 	'mesh_User_email,mesh_User_login,mesh_User_meshId'
@@ -168,6 +168,25 @@ is 'its cursor too' "$status" 100
 seq 1000 >"$TMP/text"
 run "$sink" "sqlite:$TMP/text" <"$TMP/first"
 is 'a text file is refused' "$status $(wc -l <"$TMP/text")" '100 1000'
+# --- a leaver in its grace; a database of the format before
+leaver='[{"op":"put","type":"User","id":"u1","object":{"login":"a","active":false},"contributors":[],"state":"leaving","leaveAt":"2026-05-01T00:00:00.000Z"}]'
+old=$TMP/old.db
+run "$sink" "sqlite:$old" <"$TMP/first"
+sqlite3 "$old" 'DROP VIEW "User"; DROP VIEW "Group"; DROP VIEW "GroupMember";
+	ALTER TABLE mesh_User DROP COLUMN meshState; ALTER TABLE mesh_User DROP COLUMN leaveAt;
+	ALTER TABLE mesh_Group DROP COLUMN meshState; ALTER TABLE mesh_Group DROP COLUMN leaveAt;
+	ALTER TABLE mesh_GroupMember DROP COLUMN meshState; ALTER TABLE mesh_GroupMember DROP COLUMN leaveAt;
+	PRAGMA user_version = 2'
+{
+	schema
+	printf '{"v":1,"kind":"change","source":"st","stream":"mesh","run":0,"epoch":1,"first":4,"seq":4,"changes":%s}\n' "$leaver"
+} >"$TMP/leaver"
+run "$sink" "sqlite:$old" <"$TMP/leaver"
+is 'an older format is brought to ours, and says who leaves when' \
+	"$status:$(sqlite3 "$old" 'SELECT meshId, active, meshState, leaveAt FROM "User"; PRAGMA user_version')" \
+	"0:u1|0|leaving|2026-05-01T00:00:00.000Z
+3"
+
 sqlite3 "$TMP/newer.db" 'PRAGMA application_id=1768189299; PRAGMA user_version=9; CREATE TABLE t(x)'
 run "$sink" "sqlite:$TMP/newer.db" <"$TMP/first"
 is 'a newer format is refused' "$status" 100
