@@ -39,6 +39,7 @@ struct replay {
 	enum phase phase;
 	sqlite3_stmt *rows; /* of the phase; NULL: not asked yet */
 	bool there; /* a row was read that is in no page yet */
+	bool over; /* the last one was */
 	int64_t seq, pages, records;
 	int64_t page; /* of the rows that were read */
 	struct buf text, time, list, header;
@@ -110,8 +111,10 @@ next_raw(struct replay *r)
 		    " WHERE stream = ? ORDER BY page, pk",
 		    "i", l->stream);
 	for (;;) {
-		if (!store_row(r->s, r->rows))
+		if (r->over || !store_row(r->s, r->rows)) {
+			r->over = true;
 			return false;
+		}
 		buf_clear(&r->text);
 		if (raw_unpack(r->pack, sqlite3_column_int64(r->rows, 1),
 			sqlite3_column_blob(r->rows, 2),
@@ -257,7 +260,7 @@ next_phase(struct replay *r)
 {
 	store_end(r->rows);
 	r->rows = NULL;
-	r->there = false;
+	r->there = r->over = false;
 	if (r->phase != REPLAY_END) {
 		r->phase++;
 		return;
