@@ -201,6 +201,7 @@ link_object(struct commit *c, size_t i)
 	uint32_t o = c->p->objects[i];
 	int64_t was = c->w->mesh[o], mesh = was, pk = c->w->pk[o];
 	int key = c->w->evidence[o];
+	bool dirty = (c->w->flags[o] & MERGE_IS_DIRTY) != 0;
 
 	if (c->p->in[i].gone) {
 		mesh = ghost_of(c, was);
@@ -216,9 +217,10 @@ link_object(struct commit *c, size_t i)
 		    " mesh = excluded.mesh, key = excluded.key,"
 		    " run = excluded.run",
 		    "iiii", pk, mesh, keydef_of(c, key), c->s->generation);
-	if (mesh != was && c->m->refs)
+	/* Who left is not found by its values any more. */
+	if (c->m->refs && (mesh != was || (c->p->in[i].gone && dirty)))
 		merge_ref_moved(c->s, pk);
-	if ((c->w->flags[o] & MERGE_IS_DIRTY) != 0)
+	if (dirty)
 		store_do(c->s,
 		    "DELETE FROM dirty WHERE type = ? AND object = ?", "ii",
 		    c->t->pk, pk);
@@ -250,7 +252,8 @@ write_conflict(struct commit *c, const struct match_conflict *x)
 	    "INSERT INTO conflict(object, other, why, key, value, against)"
 	    " VALUES(?1, ?2, ?3, ?4, (SELECT x.value FROM matchkey x"
 	    " JOIN matchkey y ON y.key = x.key AND y.value = x.value"
-	    " WHERE x.object = ?1 AND x.key = ?4 AND y.object = ?2 LIMIT 1),"
+	    " WHERE x.object = ?1 AND x.key = ?4 AND y.object = ?2 ORDER BY "
+	    "x.value LIMIT 1),"
 	    " ?5)",
 	    "iitii", a, b, whys[x->why], keydef_of(c, x->key),
 	    keydef_of(c, x->against));

@@ -37,7 +37,7 @@ mark(struct store *s, int64_t type, int64_t object, bool changed)
 struct values {
 	struct store *s;
 	int64_t type, key, object;
-	bool lookup, moved;
+	bool lookup, fresh, moved;
 	struct buf now; /* NUL-terminated values */
 };
 
@@ -45,16 +45,17 @@ static void
 add_value(void *ctx, const char *text, size_t len)
 {
 	struct values *v = ctx;
+	bool added;
 
 	buf_add(&v->now, text, len);
 	buf_char(&v->now, '\0');
-	if (store_do(v->s,
-		"INSERT OR IGNORE INTO matchkey(key, value, object)"
-		" VALUES(?, ?, ?)",
-		"isi", v->key, text, len, v->object) == 0)
-		return;
-	v->moved = true;
-	if (v->lookup)
+	added = store_do(v->s,
+		    "INSERT OR IGNORE INTO matchkey(key, value, object)"
+		    " VALUES(?, ?, ?)",
+		    "isi", v->key, text, len, v->object) > 0;
+	v->moved |= added;
+	/* Of one that is back the value was there, and meant nobody. */
+	if (v->lookup && (added || v->fresh))
 		merge_ref_valued(
 		    v->s, v->key, v->now.data + v->now.len - len - 1);
 }
@@ -114,7 +115,8 @@ merge_values_put(struct store *s, const struct merge_type *t, size_t key,
 		.type = t->pk,
 		.key = t->keys[key],
 		.object = news->object,
-		.lookup = key >= t->policy->nkeys };
+		.lookup = key >= t->policy->nkeys,
+		.fresh = news->fresh };
 
 	policy_values(t->policy, key, news->attrs, add_value, &v);
 	if (!news->fresh || news->changed != NULL)
