@@ -171,12 +171,12 @@ read_decided(struct reach *r, size_t i)
 		   "SELECT o.pk FROM decision d JOIN source s"
 		   " ON iif(d.a = ?1, d.b, d.a) >= s.name || '/'"
 		   " AND iif(d.a = ?1, d.b, d.a) < s.name || '0'"
-		   " JOIN type y ON y.pk = d.type"
+		   " JOIN type y ON y.pk = d.type AND y.pk = ?2"
 		   " JOIN stream t ON t.source = s.pk AND t.name = y.name"
 		   " JOIN object o ON o.stream = t.pk AND o.id ="
 		   " substr(iif(d.a = ?1, d.b, d.a), length(s.name) + 2)"
 		   " WHERE d.undone_at IS NULL AND (d.a = ?1 OR d.b = ?1)",
-		   "t", name.data));
+		   "ti", name.data, r->t->pk));
 	buf_free(&name);
 }
 
