@@ -352,8 +352,9 @@ finish_some(struct join *j, struct merge *m)
 	if (store_begin(j->store) != 0)
 		return -1;
 	more = m->edge.pk != 0 ? merge_edges(j, m) : 0;
+	/* Memberships of those who left then are to be looked at. */
 	if (!more)
-		(void)merge_grace(j->store, m->now_ms);
+		more = merge_grace(j->store, m->now_ms) > 0;
 	if (!more)
 		more = merge_bodies(j, m);
 	if (!more) {

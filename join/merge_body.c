@@ -17,7 +17,7 @@
 #include "log.h"
 #include "mem.h"
 
-#define BODY_CHUNK 2000
+#define BODY_CHUNK 8000
 #define ENABLED "accountEnabled"
 
 struct part {
@@ -440,9 +440,34 @@ merge_bodies(struct join *j, struct merge *m)
 	return n > 0;
 }
 
+/* Whoever refers to those whose grace is over. */
+static void
+forget_refs(struct store *s, int64_t now_ms)
+{
+	sqlite3_stmt *st = store_ask(s,
+	    "SELECT l.object FROM mesh m JOIN link l ON l.mesh = m.pk"
+	    " WHERE m.leave_at <= ? AND m.state = 'leaving'",
+	    "i", now_ms);
+	int64_t *list = NULL;
+	size_t n = 0, cap = 0;
+
+	while (store_row(s, st)) {
+		if (n == cap) {
+			cap = cap == 0 ? 64 : cap * 2;
+			list = xrealloc(list, cap * sizeof(*list));
+		}
+		list[n++] = sqlite3_column_int64(st, 0);
+	}
+	for (size_t i = 0; i < n; i++)
+		merge_ref_moved(s, list[i]);
+	free(list);
+}
+
 int64_t
 merge_grace(struct store *s, int64_t now_ms)
 {
+	if (merge_ref_any(s))
+		forget_refs(s, now_ms);
 	store_do(s,
 	    "INSERT OR IGNORE INTO stale(grp, mesh) SELECT pk, pk FROM mesh"
 	    " WHERE leave_at <= ? AND state = 'leaving'",
