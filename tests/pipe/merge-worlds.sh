@@ -15,6 +15,8 @@ shuffles=${SHUFFLES:-4}
 rounds=${ROUNDS:-8}
 echo "# seed $seed, $worlds worlds, $shuffles shuffles, $rounds rounds"
 
+no_limit='leave = { max = 100000000, percent = 100 },
+  unjoin = { max = 100000000, percent = 100 }'
 # rules DIR JOIN LIFE [GUARD]: what is in the join rule of users beside keys.
 rules() {
 	local c
@@ -52,12 +54,12 @@ rules() {
 			    ref = { "User", by = { "login" } } },
 			}
 			join "Group" {
-			  sources = { "hr", "okta", "entra" },
+			  sources = { "hr", "okta", "entra" }, ${2/unmatched*/}
 			  { "name", norm = "fold" },
 			}
 			life "User" { gone = "all", $3 }
 			life "Group" { gone = "all", back = { same_key = "new" } }
-			guard { ${4-leave = { max = 100000000 \}} }
+			guard { ${4-$no_limit} }
 		END
 	} >"$TMP/$1/rules.lua"
 }
@@ -168,7 +170,11 @@ unsound() {
 		SELECT 'a plan was stopped' FROM plan WHERE state = 'stopped';" |
 		grep -vx ok
 }
-sound() { ! unsound "$1"; }
+sound() {
+	unsound "$1" >"$TMP/unsound" 2>&1
+	cat "$TMP/unsound"
+	[ ! -s "$TMP/unsound" ]
+}
 links() {
 	sqlite3 "$1" 'SELECT * FROM link ORDER BY object;
 		SELECT * FROM held ORDER BY object;
@@ -201,6 +207,26 @@ for rules in keep hold; do
 			diff "$TMP/want.folded" <(folded "$db")
 		ok "$rules, shuffle $i: all is whole" sound "$db"
 	done
+done
+
+# --- a history ends where one look at its end would
+for mode in delta full; do
+	db=$TMP/strict.$mode
+	for i in $(seq 0 "$rounds"); do
+		world "$i" $mode "$i" | join strict "$db"
+		sound "$db" || break
+	done >"$TMP/rounds"
+	ok "strict, $mode: all is whole behind every round" test ! -s "$TMP/rounds"
+	world "$rounds" full | join strict "$db.fresh"
+	ok "strict, $mode: a history is its end" diff <(shape "$db.fresh") <(shape "$db")
+	ok "strict, $mode: the same ones are held" \
+		diff <(held "$db.fresh" strict) <(held "$db" strict)
+	ok "strict, $mode: the changes make the mesh" \
+		diff <(dump_short "$db") <(folded "$db")
+	links "$db" >"$TMP/links"
+	world "$rounds" full 1 | join strict "$db"
+	ok "strict, $mode: the same again touches no link" \
+		diff "$TMP/links" <(links "$db")
 done
 
 done_testing

@@ -320,6 +320,15 @@ login_text(const struct world *w, const struct user *u, int i, struct buf *b)
 	buf_fmt(b, "l%d.%d", w->number, u->login < 14 ? i : u->login);
 }
 
+/* A source takes the id of a manager who left away; a login it keeps. */
+static bool
+is_named(const struct world *w, const struct user *u)
+{
+	return u->manager != NO && (u->by_login || u->manager >= w->users ||
+				       w->u[u->manager].source != u->source ||
+				       w->u[u->manager].alive);
+}
+
 static void
 user_attrs(const struct world *w, int i, struct buf *b)
 {
@@ -337,7 +346,7 @@ user_attrs(const struct world *w, int i, struct buf *b)
 		buf_fmt(b, "\"T%d\"", u->title);
 	member(b, "accountEnabled");
 	buf_str(b, u->enabled ? "true" : "false");
-	if (u->manager != NO) {
+	if (is_named(w, u)) {
 		buf_clear(&text);
 		if (u->by_login)
 			login_text(w, &w->u[u->manager], u->manager, &text);
@@ -622,6 +631,15 @@ write_members(struct out *o, int world, int group)
 	buf_free(&name);
 }
 
+/* Who was deleted in between has no members any more. */
+static bool
+is_listed(const struct out *o, int world, int group)
+{
+	return o->now[world].g[group].source == o->source &&
+	       (o->now[world].g[group].alive ||
+		   (o->before != NULL && o->before[world].g[group].alive));
+}
+
 /* The worlds one after the other, or in any order. */
 static int *
 order_of(struct out *o)
@@ -652,8 +670,7 @@ write_source(struct out *o)
 	write_end(o, "Group");
 	for (int i = 0; i < o->worlds; i++)
 		for (int g = 0; g < GROUPS; g++)
-			if (o->now[order[i]].g[g].source == o->source &&
-			    o->now[order[i]].g[g].alive)
+			if (is_listed(o, order[i], g))
 				write_members(o, order[i], g);
 	write_end(o, "GroupMember");
 	free(order);
