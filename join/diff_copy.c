@@ -14,6 +14,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <spawn.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -97,7 +98,7 @@ pass_words(int fd)
 		while (lines_next(in, &line, &len) == LINES_ONE)
 			if (strstr(line, ": error: ") != NULL ||
 			    strstr(line, ": warning: ") != NULL)
-				log_warn("%s", line);
+				fprintf(stderr, "%s\n", line);
 	lines_free(in);
 	close(fd);
 }
