@@ -7,6 +7,7 @@
 
 #include "log.h"
 
+#include <pthread.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,6 +19,7 @@
 static const char *program = "idmesh";
 static enum log_level threshold = LOG_INFO;
 static void (*before)(void);
+static pthread_t drawer; /* whose `before` is: what it touches has no locks */
 
 void
 log_open(const char *name)
@@ -35,6 +37,7 @@ void
 log_before(void (*fn)(void))
 {
 	before = fn;
+	drawer = pthread_self();
 }
 
 static void line(enum log_level level, const char *fmt, va_list ap)
@@ -61,7 +64,7 @@ line(enum log_level level, const char *fmt, va_list ap)
 		if ((unsigned char)text[i] < ' ' || text[i] == 127)
 			text[i] = ' ';
 	text[at++] = '\n';
-	if (before != NULL)
+	if (before != NULL && pthread_equal(drawer, pthread_self()))
 		before();
 	/* A log line that cannot be written has nowhere else to go. */
 	if (write(STDERR_FILENO, text, at) < 0)

@@ -21,7 +21,7 @@ enum exit_code {
 
 /* Names the program in its lines; `name` is borrowed for ever. */
 void log_open(const char *name);
-/* Called before each line: who draws on the terminal makes way. */
+/* Called before each line of this thread: who draws makes way. */
 void log_before(void (*fn)(void));
 /* Lines above this level are left out; LOG_INFO at the start. */
 void log_level(enum log_level level);
