@@ -18,6 +18,7 @@
 
 #include <zmq.h>
 
+#include "folder.h"
 #include "mem.h"
 #include "secret.h"
 
@@ -38,19 +39,6 @@ no_core(void)
 	/* libzmq's own copy of the key is in no locked page. */
 	setrlimit(RLIMIT_CORE, &none);
 	prctl(PR_SET_DUMPABLE, 0);
-}
-
-/* The folder of a path, open, so that a new name in it can be made durable. */
-static int
-open_folder(const char *path)
-{
-	const char *slash = strrchr(path, '/');
-	char *dir = slash == NULL ? xstrdup(".")
-				  : xstrndup(path, (size_t)(slash - path) + 1);
-	int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-
-	free(dir);
-	return fd;
 }
 
 /* A new file at `temp` with the key as its line. */
@@ -79,11 +67,11 @@ static int
 write_new(const char *path, const char *key, mode_t mode, struct why *why)
 {
 	char *temp = xasprintf("%s.%ld.new", path, (long)getpid());
-	int folder = open_folder(path), rc = -1;
+	int rc = -1;
 
-	if (folder < 0 || write_temp(temp, key, mode) != 0)
+	if (write_temp(temp, key, mode) != 0)
 		failed(why, path);
-	else if (link(temp, path) == 0 && fsync(folder) == 0)
+	else if (link(temp, path) == 0 && folder_sync(path) == 0)
 		rc = 0;
 	else if (errno == EEXIST)
 		why_set(why, CODE, path,
@@ -93,8 +81,6 @@ write_new(const char *path, const char *key, mode_t mode, struct why *why)
 	else
 		failed(why, path);
 	unlink(temp);
-	if (folder >= 0)
-		close(folder);
 	free(temp);
 	return rc;
 }
