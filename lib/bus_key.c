@@ -103,7 +103,12 @@ serve_key(struct bus_socket *s, const char *endpoint, struct why *why)
 		    endpoint, b->peers, roles);
 	bus_set_int(s->socket, ZMQ_CURVE_SERVER, 1);
 	bus_set_int(s->socket, ZMQ_ZAP_ENFORCE_DOMAIN, 1);
-	zmq_setsockopt(s->socket, ZMQ_ZAP_DOMAIN, roles, strlen(roles));
+	/* Without a domain libzmq would ask nobody who may come in. */
+	if (zmq_setsockopt(
+		s->socket, ZMQ_ZAP_DOMAIN, roles, strlen(roles)) != 0)
+		return why_set(why, CODE_ENDPOINT, endpoint,
+		    "%s: cannot ask for keys: %s", endpoint,
+		    zmq_strerror(errno));
 	return set_key(
 	    s, ZMQ_CURVE_SECRETKEY, secret_value(b->pair.secret_key), why);
 }
