@@ -4,15 +4,16 @@
 # Seeded worlds of tests/tools/worlds.c through the real join: the order of
 # what arrives means nothing, a history ends where one look at its end would,
 # nothing is left half done, and who dies in between goes on.  WORLDS (100),
-# SHUFFLES (4), ROUNDS (8) and SEED make it longer or another one:
+# SHUFFLES (4), ROUNDS (8), KILLS (10 a round) and SEED make it longer or another one:
 # `SEED=$RANDOM WORLDS=2000 ROUNDS=40 BUILD=build tests/pipe/merge-worlds.sh`.
 . tests/setup.sh
+. tests/steps.sh
 
-JOIN=$BUILD/idmesh-join
 seed=${SEED:-20261122}
 worlds=${WORLDS:-100}
 shuffles=${SHUFFLES:-4}
 rounds=${ROUNDS:-8}
+kills=${KILLS:-10}
 echo "# seed $seed, $worlds worlds, $shuffles shuffles, $rounds rounds"
 
 no_limit='leave = { max = 100000000, percent = 100 },
@@ -99,7 +100,7 @@ shape() {
 }
 
 # One line for each thing that no database may hold behind a merge.
-unsound() {
+flaws() {
 	sqlite3 "$1" "
 		PRAGMA integrity_check;
 		SELECT 'two of a source: ' || l.mesh || ' ' || o.stream
@@ -157,7 +158,8 @@ unsound() {
 			WHERE object NOT IN (SELECT pk FROM object);
 		SELECT 'conflict of who is not there: ' || object FROM conflict
 			WHERE object NOT IN (SELECT pk FROM object WHERE gone
-			IS NULL) OR other NOT IN (SELECT pk FROM object);
+			IS NULL OR why = 'returned') OR other NOT IN
+			(SELECT pk FROM object);
 		SELECT 'left over: ' || (SELECT count(*) FROM dirty) || ' dirty '
 			|| (SELECT count(*) FROM stale) || ' stale ' ||
 			(SELECT count(*) FROM merge) || ' merges' WHERE EXISTS
@@ -170,10 +172,10 @@ unsound() {
 		SELECT 'a plan was stopped' FROM plan WHERE state = 'stopped';" |
 		grep -vx ok
 }
-sound() {
-	unsound "$1" >"$TMP/unsound" 2>&1
-	cat "$TMP/unsound"
-	[ ! -s "$TMP/unsound" ]
+whole() {
+	flaws "$1" >"$TMP/flaws" 2>&1
+	cat "$TMP/flaws"
+	[ ! -s "$TMP/flaws" ]
 }
 links() {
 	sqlite3 "$1" 'SELECT * FROM link ORDER BY object;
@@ -193,7 +195,7 @@ for rules in keep hold; do
 	dump "$db" >"$TMP/want"
 	held "$db" "$rules" >"$TMP/want.held"
 	folded "$db" >"$TMP/want.folded"
-	ok "$rules: all is whole" sound "$db"
+	ok "$rules: all is whole" whole "$db"
 	ok "$rules: some are joined, some held" test "$(grep -c '/.*+\|","' "$TMP/want")" -gt 50 -a \
 		"$(grep -c . "$TMP/want.held")" -gt 20
 	ok "$rules: the changes make the mesh" diff <(dump_short "$db") "$TMP/want.folded"
@@ -205,7 +207,7 @@ for rules in keep hold; do
 			diff "$TMP/want.held" <(held "$db" "$rules")
 		ok "$rules, shuffle $i: the same changes" \
 			diff "$TMP/want.folded" <(folded "$db")
-		ok "$rules, shuffle $i: all is whole" sound "$db"
+		ok "$rules, shuffle $i: all is whole" whole "$db"
 	done
 done
 
@@ -214,7 +216,7 @@ for mode in delta full; do
 	db=$TMP/strict.$mode
 	for i in $(seq 0 "$rounds"); do
 		world "$i" $mode "$i" | join strict "$db"
-		sound "$db" || break
+		whole "$db" || break
 	done >"$TMP/rounds"
 	ok "strict, $mode: all is whole behind every round" test ! -s "$TMP/rounds"
 	world "$rounds" full | join strict "$db.fresh"
@@ -227,6 +229,74 @@ for mode in delta full; do
 	world "$rounds" full 1 | join strict "$db"
 	ok "strict, $mode: the same again touches no link" \
 		diff "$TMP/links" <(links "$db")
+done
+
+# --- who is remembered: one go, and one that dies at some step of each round
+db=$TMP/keep.db
+target=sqlite:$TMP/keep.mesh
+# With those who are leaving.
+target_mesh() {
+	local type
+	for type in User Group GroupMember; do
+		sqlite3 "$1" "SELECT json_object('type', '$type', 'id', meshId,
+			'object', json(object), 'contributors',
+			json(contributors), 'state', nullif(meshState, 'living'),
+			'leaveAt', leaveAt) FROM mesh_$type"
+	done | jq -c 'del(.[] | nulls)' | canonical
+}
+again() { # DB TARGET: what it lacks comes first
+	"$JOIN" --db "$1" --rules "$TMP/keep" --after "$(place "$2")" \
+		2>>"$1.log" | "$SINK" "$2" 2>>"$1.log"
+}
+for i in $(seq 0 "$rounds"); do
+	[ "$i" = 0 ] || cp "$db" "$TMP/keep.$i"
+	cp "$TMP/keep.mesh" "$TMP/keep.mesh.$i" 2>/dev/null
+	world "$i" delta "$i" >"$TMP/in.$i"
+	again "$db" "$target" <"$TMP/in.$i"
+	dump_state "$db" >"$TMP/want.$i"
+	whole "$db"
+	target_mesh "$TMP/keep.mesh" | diff "$TMP/want.$i" - || break
+done >"$TMP/rounds"
+ok 'keep: all is whole behind every round, and in the target' \
+	test ! -s "$TMP/rounds"
+links "$db" >"$TMP/links"
+cp "$db" "$TMP/same.db"
+cp "$db.changes" "$TMP/same.db.changes" 2>/dev/null
+world "$rounds" full 1 | join keep "$TMP/same.db"
+ok 'keep: the same again touches no link' diff "$TMP/links" <(links "$TMP/same.db")
+ok 'keep: and nobody' diff "$TMP/want.$rounds" <(dump_state "$TMP/same.db")
+is 'keep: and tells no sink' "$(jq -s 'map(select(.kind == "change") | .changes[]) | length' \
+	"$TMP/same.db.changes")" 0
+
+# killed ROUND HOW AT: dies there, is told all of it again, and then?
+killed() {
+	local victim=$TMP/victim.db
+	rm -f "$victim"* "$TMP/victim.mesh"* "$TMP/steps"
+	[ "$1" = 0 ] || cp "$TMP/keep.$1" "$victim"
+	[ "$1" = 0 ] || cp "$TMP/keep.mesh.$1" "$TMP/victim.mesh"
+	spoiled '*/victim.db*' "$2" "$3" "$JOIN" --db "$victim" \
+		--rules "$TMP/keep" <"$TMP/in.$1" >/dev/null 2>>"$victim.log"
+	[ "$3" = 0 ] && return
+	fired || return 1
+	again "$victim" "sqlite:$TMP/victim.mesh" <"$TMP/in.$1"
+	whole "$victim" && diff "$TMP/want.$1" <(dump_state "$victim") &&
+		diff "$TMP/want.$1" <(target_mesh "$TMP/victim.mesh")
+}
+all_killed() {
+	local at how
+	for at in $(seq 1 $((steps / kills + 1)) "$steps"); do
+		how=kill
+		[ $((at % 3)) -gt 0 ] || how=kill-half
+		killed "$1" $how "$at" || {
+			echo "round $1, $how at step $at of $steps: $(where)"
+			return 1
+		}
+	done
+}
+for i in 0 2 "$rounds"; do
+	killed "$i" kill 0
+	steps=$(counted)
+	ok "keep: killed in round $i, at some of $steps steps" all_killed "$i"
 done
 
 done_testing
