@@ -115,7 +115,6 @@ struct policy {
 	struct policy_flow *flows; /* every attribute, in map order */
 	size_t nflows;
 	bool has_ref; /* some flow is a reference */
-	bool flatten; /* members = { ..., nested = "flatten" } */
 	bool any; /* gone = "any" */
 	int64_t grace_ms; /* 0: gone at once */
 	enum policy_back same_key;

@@ -371,8 +371,6 @@ compile_flows(struct make *m, const struct rules_type *type)
 	m->p->flows = m->flows;
 	m->p->nflows = type->n;
 	m->p->names = m->names;
-	e = st != NULL ? term_find(st->body, "members") : NULL;
-	m->p->flatten = e != NULL && says(e->value, "nested", "flatten");
 }
 
 static int64_t

@@ -331,11 +331,9 @@ static int
 check_flow_key(const struct look *k, const struct term_entry *e)
 {
 	static const char *const known[] = { "own", "backup", "all", "any",
-		"union", "newest", "clock", "norm", "nested", "default", "ref",
-		NULL };
+		"union", "newest", "clock", "norm", "default", "ref", NULL };
 	static const char *const hows[] = { "all", "any", "union", "newest",
 		NULL };
-	static const char *const nested[] = { "flatten", "keep", NULL };
 
 	if (among(e->key, hows)) {
 		check_sources(k, e, e->key);
@@ -349,8 +347,6 @@ check_flow_key(const struct look *k, const struct term_entry *e)
 		check_source(k, e);
 	else if (strcmp(e->key, "norm") == 0)
 		check_norm(k, e);
-	else if (strcmp(e->key, "nested") == 0)
-		check_word(k, e, "nested", nested);
 	else if (strcmp(e->key, "default") == 0)
 		check_default(k, e);
 	else if (strcmp(e->key, "ref") == 0)
@@ -390,14 +386,6 @@ check_flow_table(const struct look *k, const struct term_entry *entry)
 	check_newest(k, entry);
 }
 
-/* The members of a group are objects of their own. */
-static int
-is_members(const struct look *k, const struct term_entry *e)
-{
-	return strcmp(e->key, "members") == 0 &&
-	       strcmp(k->st->name, "Group") == 0;
-}
-
 static void
 check_flow(const struct look *k)
 {
@@ -408,7 +396,7 @@ check_flow(const struct look *k)
 			say(k, e->line, "an entry", "is attribute = { ... }");
 			continue;
 		}
-		if (strcmp(e->key, "*") != 0 && !is_members(k, e))
+		if (strcmp(e->key, "*") != 0)
 			check_attribute(k, e->key, e->line);
 		if (e->value->kind == TERM_TABLE && e->value->n > 0)
 			check_flow_table(k, e);

@@ -265,6 +265,42 @@ drop_others(sqlite3 *db, yyjson_val *types)
 	return rc;
 }
 
+/*
+ * Who is in a group, through groups in it as well: for targets and people that
+ * do not nest.  UNION drops what was there, so that a circle of groups ends.
+ */
+#define FLAT_VIEW                                                      \
+	"CREATE VIEW GroupMemberFlat AS WITH RECURSIVE"                \
+	" f(groupId, memberId, memberType) AS"                         \
+	" (SELECT groupId, memberId, memberType FROM GroupMember"      \
+	" UNION SELECT f.groupId, m.memberId, m.memberType FROM f"     \
+	" JOIN GroupMember m ON f.memberType = 'Group'"                \
+	" AND m.groupId = f.memberId) SELECT groupId, memberId FROM f" \
+	" WHERE memberType = 'User' AND memberId IS NOT NULL"
+
+static int
+flat_view(sqlite3 *db)
+{
+	char *columns = query_text(db,
+	    "SELECT count(*) FROM pragma_table_info('GroupMember')"
+	    " WHERE name IN ('groupId', 'memberId', 'memberType')",
+	    NULL, NULL);
+	char *old = query_text(db,
+	    "SELECT sql FROM sqlite_master WHERE type = 'view' AND name = ?1",
+	    "GroupMemberFlat", NULL);
+	bool wanted = columns != NULL && strcmp(columns, "3") == 0;
+	int rc = 0;
+
+	if (old != NULL && (!wanted || strcmp(old, FLAT_VIEW) != 0))
+		rc = drop(db, "VIEW", "", "GroupMemberFlat");
+	if (rc == 0 && wanted && (old == NULL || strcmp(old, FLAT_VIEW) != 0) &&
+	    sqlite3_exec(db, FLAT_VIEW, NULL, NULL, NULL) != SQLITE_OK)
+		rc = -1;
+	sqlite3_free(columns);
+	sqlite3_free(old);
+	return rc;
+}
+
 /* Adds what format 3 has to the tables of format 2. */
 int
 schema_upgrade(sqlite3 *db)
@@ -301,7 +337,9 @@ schema_apply(sqlite3 *db, yyjson_val *types, struct why *why)
 		if (code != EXIT_DONE)
 			return code;
 	}
-	return drop_others(db, types) == 0 ? EXIT_DONE : EXIT_TEMPORARY;
+	if (drop_others(db, types) < 0 || flat_view(db) < 0)
+		return EXIT_TEMPORARY;
+	return EXIT_DONE;
 }
 
 /* Before its first row an index would only slow the bulk down. */
