@@ -10,6 +10,7 @@
  *   diff_mesh.c   two meshes, object by object
  *   diff_print.c  what differs, for people and for programs
  *   diff_run.c    what changed between two runs
+ *   rejoin.c      links that today's data would not make
  *
  * Nothing here writes to the database that is asked about.
  */
@@ -89,5 +90,6 @@ int diff_runs(
 
 int replay_main(int argc, char **argv);
 int diff_main(int argc, char **argv);
+int rejoin_main(int argc, char **argv);
 
 #endif

@@ -43,6 +43,7 @@ static const struct command {
 	{ "decide", decide_main },
 	{ "diff", diff_main },
 	{ "replay", replay_main },
+	{ "rejoin", rejoin_main },
 	{ "dump", report_dump },
 };
 
@@ -94,6 +95,7 @@ static const char synopsis[] =
     "idmesh join decide --db FILE join|never|alone A [B]\n"
     "idmesh join diff --db FILE [--rules DIR]\n"
     "idmesh join replay --db FILE\n"
+    "idmesh join rejoin --db FILE --from-scratch --dry-run\n"
     "idmesh join dump --db FILE";
 
 static void

@@ -15,6 +15,7 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/random.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -451,8 +452,7 @@ store_copy(struct store *of)
 
 	s->path = xstrdup(of->path);
 	s->queries = xcalloc(STORE_QUERIES, sizeof(*s->queries));
-	/* Whoever claims a source writes a line into it. */
-	s->lock_fd = open("/dev/null", O_RDWR | O_CLOEXEC);
+	s->lock_fd = memfd_create("idmesh-lock", MFD_CLOEXEC);
 	/* SQLite removes a file without a name as soon as it has opened it. */
 	if (sqlite3_open_v2("", &s->db,
 		SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE,
