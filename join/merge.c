@@ -343,6 +343,18 @@ tell_done(struct join *j, struct merge *m)
 	m->bodies = m->told = m->failures = 0;
 }
 
+/* The sources' time, which a process that died has left behind. */
+static int64_t
+server_ms(struct store *s)
+{
+	sqlite3_stmt *st = store_ask(
+	    s, "SELECT max(at) FROM merge WHERE state = 'linked'", "");
+	int64_t ms = store_row(s, st) ? sqlite3_column_int64(st, 0) : 0;
+
+	store_end(st);
+	return ms > 0 ? ms : clock_wall_ms();
+}
+
 /* Memberships, leavers whose grace is over, bodies; then it is done. */
 static int
 finish_some(struct join *j, struct merge *m)
@@ -351,6 +363,7 @@ finish_some(struct join *j, struct merge *m)
 
 	if (store_begin(j->store) != 0)
 		return -1;
+	m->now_ms = server_ms(j->store);
 	more = m->edge.pk != 0 ? merge_edges(j, m) : 0;
 	/* Memberships of those who left then are to be looked at. */
 	if (!more)
