@@ -57,7 +57,8 @@ run_tests(struct mapper *m, const struct rules_tests *tests, int json)
 	struct buf why = { 0 };
 	size_t n = 0, failed = 0;
 
-	while ((t = rules_tests_get(tests, n)) != NULL) {
+	for (t = rules_tests_get(tests, 0); t != NULL;
+	     t = rules_tests_get(tests, n)) {
 		int passed;
 
 		buf_clear(&why);
@@ -72,7 +73,7 @@ run_tests(struct mapper *m, const struct rules_tests *tests, int json)
 	buf_free(&why);
 	if (!json)
 		printf("1..%zu\n", n);
-	if (fflush(stdout) != 0) {
+	if (fflush(stdout) != 0 || ferror(stdout)) {
 		log_error("cannot write to stdout");
 		return EXIT_TEMPORARY;
 	}
