@@ -16,8 +16,7 @@
 
 #define OBJECT_MAX (8 << 20)
 
-struct
-try {
+struct trial {
 	const char *map; /* "okta.User" */
 	yyjson_val *record, *context;
 	enum rules_result result;
@@ -64,7 +63,7 @@ made_by(const struct rules_place *place)
 }
 
 static void
-text_line(const struct mapper *m, const struct try *t, const char *name,
+text_line(const struct mapper *m, const struct trial *t, const char *name,
     yyjson_val *value)
 {
 	struct rules_place place = { 0 };
@@ -80,7 +79,7 @@ text_line(const struct mapper *m, const struct try *t, const char *name,
 }
 
 static void
-write_text(const struct mapper *m, const struct try *t)
+write_text(const struct mapper *m, const struct trial *t)
 {
 	const char *id = json_text(t->mapped, MSG_ID);
 	const char *reason = json_text(t->mapped, MSG_REASON);
@@ -100,7 +99,7 @@ write_text(const struct mapper *m, const struct try *t)
 }
 
 static void
-json_attribute(const struct mapper *m, const struct try *t, const char *name,
+json_attribute(const struct mapper *m, const struct trial *t, const char *name,
     yyjson_val *value, struct buf *out)
 {
 	struct rules_place place = { 0 };
@@ -118,7 +117,7 @@ json_attribute(const struct mapper *m, const struct try *t, const char *name,
 }
 
 static void
-write_json(const struct mapper *m, const struct try *t)
+write_json(const struct mapper *m, const struct trial *t)
 {
 	struct buf out = { 0 };
 	yyjson_val *key, *value;
@@ -152,7 +151,7 @@ write_json(const struct mapper *m, const struct try *t)
 }
 
 static enum exit_code
-try_record(struct mapper *m, struct try *t, int json)
+try_record(struct mapper *m, struct trial *t, int json)
 {
 	struct buf text = { 0 };
 	yyjson_doc *doc;
@@ -167,7 +166,7 @@ try_record(struct mapper *m, struct try *t, int json)
 		write_text(m, t);
 	yyjson_doc_free(doc);
 	buf_free(&text);
-	if (fflush(stdout) != 0) {
+	if (fflush(stdout) != 0 || ferror(stdout)) {
 		log_error("cannot write to stdout");
 		return EXIT_TEMPORARY;
 	}
@@ -178,7 +177,7 @@ try_record(struct mapper *m, struct try *t, int json)
 
 static enum exit_code
 try_file(const char *dir, const char *object, const char *context,
-    struct try *t, int json)
+    struct trial *t, int json)
 {
 	yyjson_doc *record = read_object(object), *page = NULL;
 	enum exit_code code = EXIT_USAGE;
@@ -205,7 +204,7 @@ int
 try_main(int argc, char **argv)
 {
 	const char *dir = NULL, *object = NULL, *context = NULL;
-	struct try t = { .map = "okta.User" };
+	struct trial t = { .map = "okta.User" };
 	int json = 0;
 	const struct opt options[] = {
 		{ "rules", 'r', OPT_TEXT, &dir, "DIR",
