@@ -9,13 +9,13 @@
  * said; seen: NULL while an object is made of it, else the generation that the
  * rules left it out in; zstd: time of the response, a newline, the record. */
 "CREATE TABLE raw(pk INTEGER PRIMARY KEY, stream INTEGER NOT NULL,"
-" id TEXT NOT NULL, page INTEGER NOT NULL, hash INTEGER NOT NULL,"
-" seen INTEGER, dict INTEGER NOT NULL, zstd BLOB NOT NULL,"
-" UNIQUE(stream, id));"
-"CREATE INDEX raw_out ON raw(stream, seen) WHERE seen IS NOT NULL;"
-"CREATE INDEX raw_of_page ON raw(page);"
-"CREATE TABLE raw_page(pk INTEGER PRIMARY KEY,"
-" text TEXT NOT NULL UNIQUE);"
-/* What the records of a stream look like, without a value of anybody. */
-"CREATE TABLE raw_dict(pk INTEGER PRIMARY KEY, stream INTEGER NOT NULL,"
-" text TEXT NOT NULL);"
+    " id TEXT NOT NULL, page INTEGER NOT NULL, hash INTEGER NOT NULL,"
+    " seen INTEGER, dict INTEGER NOT NULL, zstd BLOB NOT NULL,"
+    " UNIQUE(stream, id));"
+    "CREATE INDEX raw_out ON raw(stream, seen) WHERE seen IS NOT NULL;"
+    "CREATE INDEX raw_of_page ON raw(page);"
+    "CREATE TABLE raw_page(pk INTEGER PRIMARY KEY,"
+    " text TEXT NOT NULL UNIQUE);"
+    /* What the records of a stream look like, without a value of anybody. */
+    "CREATE TABLE raw_dict(pk INTEGER PRIMARY KEY, stream INTEGER NOT NULL,"
+    " text TEXT NOT NULL);"

@@ -1,4 +1,5 @@
-# New rules on the data that is there, and what changed between runs.
+#!/usr/bin/env bash
+# join-diff.sh - new rules on the data that is there, and what changed between runs.
 . tests/setup.sh
 
 org org --users 300 --groups 12 --edges 400
