@@ -1,6 +1,6 @@
 # state.sh - what join's database and the targets hold, in forms that can be
 # compared, and what must be true of them: `. tests/state.sh` behind
-# setup.sh, for the tests of crash and fault.
+# setup.sh, for the tests of chaos, crash and fault.
 # shellcheck shell=bash
 
 canonical() { jq -cS . | LC_ALL=C sort; }

@@ -1,6 +1,7 @@
 # wire.sh - the programs on the bus, each started by hand, and a bad wire
 # between them: `. tests/wire.sh` behind setup.sh, for tests/chaos.
 # shellcheck shell=bash disable=SC2034 # used by the tests
+. tests/state.sh
 
 bus=$TMP/bus
 db=$TMP/state.db
@@ -60,27 +61,6 @@ committed() { [ "$(committed_now)" -ge "$1" ]; }
 calls() { curl -s "$url/_sim/stats" | jq .calls; }
 mutate() { curl -s -X POST "$url/_sim/mutate" -d "$1" >/dev/null; }
 
-# What a store or target holds, a canonical line an object.
-store_state() { "$IDMESH" join dump --db "$1" | jq -cS . | LC_ALL=C sort; }
-sqlite_state() {
-	local type
-	for type in User Group GroupMember; do
-		sqlite3 "$1" "select json_object('type', '$type', 'id', meshId,
-			'object', json(object), 'contributors',
-			json(contributors)) from mesh_$type"
-	done | jq -cS . | LC_ALL=C sort
-}
-# A rebuild takes the place of all before it once it is rebuilt.
-ndjson_state() {
-	jq -cnS 'reduce inputs as $c ({now: {}, next: null};
-		(if .next then "next" else "now" end) as $at |
-		if $c.op == "rebuild" then .next = {}
-		elif $c.op == "rebuilt" then {now: .next, next: null}
-		elif $c.op == "put" then .[$at][$c.type + $c.id] =
-			($c | {type, id, object, contributors})
-		else del(.[$at][$c.type + $c.id]) end) | .now[]' "$1" |
-		LC_ALL=C sort
-}
 # The undisturbed import of the org as it is now, into $TMP/calm; what it
 # asked for is in $TMP/calm.req.
 calm() {
@@ -89,7 +69,7 @@ calm() {
 		2>/dev/null |
 		"$IDMESH" transform 2>/dev/null |
 		"$IDMESH" join --db "$TMP/calm.db" >/dev/null 2>&1
-	store_state "$TMP/calm.db" >"$TMP/calm"
+	dump_state "$TMP/calm.db" >"$TMP/calm"
 	[ -s "$TMP/calm" ] || {
 		echo 'Bail out! no undisturbed import'
 		exit 1
@@ -103,11 +83,11 @@ calm_again() {
 			okta:contoso --mode full) 2>/dev/null |
 		"$IDMESH" transform 2>/dev/null |
 		"$IDMESH" join --db "$TMP/calm.db" >/dev/null 2>&1
-	store_state "$TMP/calm.db" >"$TMP/calm"
+	dump_state "$TMP/calm.db" >"$TMP/calm"
 }
 # same NAME: join's mesh is the undisturbed one.
 same() {
-	store_state "$db" >"$TMP/dump"
+	dump_state "$db" >"$TMP/dump"
 	ok "$1: the mesh is that of an undisturbed import" \
 		cmp "$TMP/calm" "$TMP/dump"
 }

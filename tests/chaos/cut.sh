@@ -21,7 +21,7 @@ source_file "$TMP/okta.json"
 "$transform" <"$TMP/pages" >"$TMP/records" 2>/dev/null
 "$join" --db "$TMP/calm.db" --after - <"$TMP/records" >"$TMP/changes" \
 	2>/dev/null
-store_state "$TMP/calm.db" >"$TMP/calm"
+dump_state "$TMP/calm.db" >"$TMP/calm"
 ok 'the recording is whole' test "$(wc -l <"$TMP/calm")" -gt 400
 
 # cuts FILE N: N places in it, ends of lines and their neighbours among them.
@@ -88,11 +88,11 @@ for k in $(cuts "$TMP/records" 16); do
 		grep -q 'did not end' "$TMP/run.err" || at "$k" 'no word of it'
 	fi
 	"$join" --db "$TMP/two.db" <"$TMP/whole" >/dev/null 2>&1
-	store_state "$TMP/one.db" >"$TMP/one"
-	store_state "$TMP/two.db" | cmp -s - "$TMP/one" || at "$k" 'another mesh'
+	dump_state "$TMP/one.db" >"$TMP/one"
+	dump_state "$TMP/two.db" | cmp -s - "$TMP/one" || at "$k" 'another mesh'
 	run "$join" --db "$TMP/one.db" <"$TMP/records"
 	[ "$status" = 0 ] || at "$k" "the rest: exit $status"
-	store_state "$TMP/one.db" | cmp -s - "$TMP/calm" ||
+	dump_state "$TMP/one.db" | cmp -s - "$TMP/calm" ||
 		at "$k" 'the rest: another mesh'
 	n=$((n + 1))
 done

@@ -38,12 +38,12 @@ finished 'the delta behind it'
 # Who was deleted without a word leaves with the next full run; the guard
 # would be right to ask.
 calm
-store_state "$db" >"$TMP/dump"
+dump_state "$db" >"$TMP/dump"
 is 'the delta behind it: nobody who is there is missing or old' \
 	"$(comm -23 "$TMP/calm" "$TMP/dump" | wc -l)" 0
 start_fetch --mode full
 finished 'the next full run'
-store_state "$db" >"$TMP/dump"
+dump_state "$db" >"$TMP/dump"
 is 'the next full run: nobody is missing or old' \
 	"$(comm -23 "$TMP/calm" "$TMP/dump" | wc -l)" 0
 
@@ -70,12 +70,12 @@ done
 finished 'the rules change under a run'
 IDMESH_RULES=$TMP/rules calm
 title() { jq -c '.object.title |= (. // "" | ascii_upcase)' "$1" | LC_ALL=C sort; }
-store_state "$db" >"$TMP/dump"
+dump_state "$db" >"$TMP/dump"
 is 'the rules change under a run: each is by the old or the new ones' \
 	"$(comm -23 <(title "$TMP/calm") <(title "$TMP/dump") | wc -l)" 0
 start_fetch --mode full
 finished 'the next run'
-store_state "$db" >"$TMP/dump"
+dump_state "$db" >"$TMP/dump"
 is 'the next run: all are by the new rules' \
 	"$(comm -23 "$TMP/calm" "$TMP/dump" | wc -l)" 0
 ok 'the next run: some say so' grep -q '"title":"[A-Z ]*"' "$TMP/dump"
