@@ -180,12 +180,6 @@ set_scope(struct run *r)
 }
 
 /* Sources that share a tenant's limits are one fetch's. */
-static const char *
-tenant_of(const struct config_source *s)
-{
-	return s->tenant;
-}
-
 static void
 add_fetch(struct run *r, const struct config_source *sources, size_t first,
     size_t index)
@@ -194,8 +188,7 @@ add_fetch(struct run *r, const struct config_source *sources, size_t first,
 
 	word_take(c, child_program(r, "fetch"));
 	for (size_t i = first; i < r->config.sources.n; i++)
-		if (strcmp(tenant_of(&sources[i]),
-			tenant_of(&sources[first])) == 0)
+		if (strcmp(sources[i].tenant, sources[first].tenant) == 0)
 			word(c, r->config.sources.items[i]);
 	word(c, "--scope");
 	word_take(c, xasprintf("%s/scope.json", r->runtime));
@@ -216,7 +209,7 @@ static int
 is_first_of_tenant(const struct config_source *sources, size_t i)
 {
 	for (size_t k = 0; k < i; k++)
-		if (strcmp(tenant_of(&sources[k]), tenant_of(&sources[i])) == 0)
+		if (strcmp(sources[k].tenant, sources[i].tenant) == 0)
 			return 0;
 	return 1;
 }
