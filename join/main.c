@@ -156,9 +156,12 @@ parse(int argc, char **argv, struct settings *o)
 static int
 run(const struct settings *o)
 {
-	struct join j = {
-		.rules_dir = o->rules, .keep = o->keep, .sweeping = true
-	};
+	struct join j = { .barrier = o->ends.commit.n > 0,
+		.with = &o->with,
+		.begun_ms = clock_ms(),
+		.rules_dir = o->rules,
+		.keep = o->keep,
+		.sweeping = true };
 	int rc;
 
 	if (join_load_rules(&j) != 0)

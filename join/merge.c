@@ -18,7 +18,11 @@
 #include "log.h"
 #include "opt.h"
 
-#define COMMIT_CHUNK 5000 /* objects */
+#define COMMIT_CHUNK 20000 /* objects */
+/* Where everything is merged, rows are touched in no order of theirs. */
+#define LARGE 100000 /* objects */
+#define LARGE_CACHE "PRAGMA cache_size = -196608"
+#define USUAL_CACHE "PRAGMA cache_size = -32768"
 
 struct merge_type *
 merge_type_by_pk(struct merge *m, int64_t pk)
@@ -263,6 +267,15 @@ stop_plan(struct join *j, struct merge *m, const struct merge_plan *p,
 	return 1;
 }
 
+static void
+set_cache(struct store *s, const char *pragma)
+{
+	sqlite3_stmt *st = store_ask(s, pragma, "");
+
+	(void)store_row(s, st);
+	store_end(st);
+}
+
 /* Plans and judges; the world stays for the commits that follow. */
 static int
 begin(struct join *j, struct due *d)
@@ -283,6 +296,8 @@ begin(struct join *j, struct due *d)
 		}
 	}
 	m->active = true;
+	if (m->world.n > LARGE)
+		set_cache(j->store, LARGE_CACHE);
 	if (store_begin(j->store) != 0) {
 		rc = -1;
 	} else {
@@ -377,8 +392,10 @@ finish_some(struct join *j, struct merge *m)
 	}
 	if (store_commit(j->store) != 0)
 		return -1;
-	if (!more)
+	if (!more) {
+		set_cache(j->store, USUAL_CACHE);
 		tell_done(j, m);
+	}
 	return 1;
 }
 

@@ -13,7 +13,7 @@
 #include "mem.h"
 
 struct found {
-	int64_t pk, mesh, stream, key;
+	int64_t pk, mesh, stream, key, other;
 	char *id; /* owned */
 	bool gone, linked;
 };
@@ -90,7 +90,7 @@ read_object(struct reach *r, size_t i)
 {
 	sqlite3_stmt *st = store_ask(r->s,
 	    "SELECT o.stream, o.id, o.gone IS NOT NULL, l.mesh, l.key,"
-	    " l.object IS NOT NULL FROM object o"
+	    " l.object IS NOT NULL, l.other FROM object o"
 	    " LEFT JOIN link l ON l.object = o.pk WHERE o.pk = ?",
 	    "i", r->list[i].pk);
 	struct found *f = &r->list[i];
@@ -102,6 +102,7 @@ read_object(struct reach *r, size_t i)
 		f->mesh = sqlite3_column_int64(st, 3);
 		f->key = sqlite3_column_int64(st, 4);
 		f->linked = sqlite3_column_int(st, 5) != 0;
+		f->other = sqlite3_column_int64(st, 6);
 	}
 	store_end(st);
 }
@@ -278,7 +279,8 @@ number_texts(struct reach *r, struct merge_world *w)
 	struct merge_triple *list = xcalloc(r->ntexts + 1, sizeof(*list));
 	uint32_t number = 0;
 
-	qsort(r->texts, r->ntexts, sizeof(*r->texts), by_text);
+	if (r->ntexts > 0)
+		qsort(r->texts, r->ntexts, sizeof(*r->texts), by_text);
 	for (size_t i = 0; i < r->ntexts; i++) {
 		const struct text *x = &r->texts[i];
 		bool same = i > 0 && x->key == x[-1].key &&
@@ -306,12 +308,15 @@ fill(struct reach *r, struct merge_world *w)
 	w->id = xcalloc(w->n + 1, sizeof(*w->id));
 	w->root = xcalloc(w->n + 1, sizeof(*w->root));
 	w->evidence = xcalloc(w->n + 1, sizeof(*w->evidence));
+	w->with = xcalloc(w->n + 1, sizeof(*w->with));
 	w->rank = xcalloc(w->n + 1, 1);
 	w->flags = xcalloc(w->n + 1, 1);
+	for (size_t i = 0; i < w->n; i++)
+		w->pk[i] = r->list[i].pk;
 	for (size_t i = 0; i < w->n; i++) {
 		const struct found *f = &r->list[i];
 
-		w->pk[i] = f->pk;
+		w->with[i] = merge_find(w, f->other);
 		w->root[i] = (uint32_t)i;
 		w->mesh[i] = f->mesh;
 		w->evidence[i] = merge_evidence(r->t, f->key);
@@ -330,7 +335,8 @@ sort_objects(struct reach *r)
 
 	for (size_t i = 0; i < r->n; i++)
 		before[i] = r->list[i].pk;
-	qsort(r->list, r->n, sizeof(*r->list), by_pk);
+	if (r->n > 0)
+		qsort(r->list, r->n, sizeof(*r->list), by_pk);
 	w.pk = xcalloc(r->n + 1, sizeof(*w.pk));
 	for (size_t i = 0; i < r->n; i++)
 		w.pk[i] = r->list[i].pk;

@@ -74,17 +74,18 @@ mode=full
 } >"$TMP/many"
 "$JOIN" --db "$db" --rules "$TMP/rules" <"$TMP/many" >/dev/null 2>&1
 want=$(mesh | sha256sum)
-linked() { [ "$(sqlite3 "$db" 'SELECT count(*) FROM link')" -ge "$1" ]; }
-for at in 1 4 9; do
-	db=$TMP/kill$at.db
+reached() { [ "$(sqlite3 "$db" "SELECT count(*) > 0 FROM $1")" = 1 ]; }
+for at in link body 'merge WHERE state = '\''linked'\'; do
+	db=$TMP/kill${at%% *}.db
 	"$JOIN" --db "$db" --rules "$TMP/rules" <"$TMP/many" >/dev/null 2>&1 &
 	victim=$!
-	wait_for linked $((at * 2500))
+	wait_for reached "$at"
 	kill -9 $victim 2>/dev/null
 	wait $victim 2>/dev/null
 	links=$(sqlite3 "$db" 'SELECT count(*) FROM link')
+	bodies=$(sqlite3 "$db" 'SELECT count(*) FROM body')
 	"$JOIN" --db "$db" --rules "$TMP/rules" </dev/null >/dev/null 2>&1
-	is "killed behind $links links: the same in the end" \
+	is "killed behind $links links, $bodies bodies: the same in the end" \
 		"$(mesh | sha256sum):$(left_over)" "$want:0 0 0"
 done
 

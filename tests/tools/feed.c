@@ -36,6 +36,7 @@ struct feed {
 	struct loop_timer *timer;
 	const char *instance, *mode;
 	char *boot;
+	char *source; /* of FILE */
 	int64_t run, epoch, heard_ms, hello_ms;
 	struct item *items;
 	size_t n, sent, stop;
@@ -50,7 +51,7 @@ hello(struct feed *f)
 
 	msg_open(&b, MSG_HELLO);
 	msg_str(&b, MSG_ROLE, "fetch");
-	msg_str(&b, MSG_SOURCE, "okta:contoso");
+	msg_str(&b, MSG_SOURCE, f->source);
 	msg_str(&b, MSG_MODE, f->mode);
 	msg_str(&b, MSG_INSTANCE, f->instance);
 	msg_raw(&b, MSG_STREAMS, streams, strlen(streams));
@@ -223,6 +224,8 @@ read_items(struct feed *f, const char *path)
 		line[--len] = '\0';
 		if (msg_read(&m, line, (size_t)len, &why) != 0)
 			die(EXIT_USAGE, "%s: %s", path, why.text);
+		if (f->source == NULL)
+			f->source = xstrdup(m.source);
 		f->items = xrealloc(f->items, (f->n + 1) * sizeof(*f->items));
 		f->items[f->n++] = (struct item){ .text = xstrdup(line),
 			.stream = xstrdup(m.stream),
