@@ -26,15 +26,23 @@ struct raw {
 	bool told; /* that records come without */
 };
 
+/* The dictionary of no stream says that they are kept. */
+static bool
+is_kept(struct store *s)
+{
+	sqlite3_stmt *st =
+	    store_ask(s, "SELECT 1 FROM raw_dict WHERE stream = 0", "");
+	bool any = store_row(s, st) != 0;
+
+	store_end(st);
+	return any;
+}
+
 /* The tables of a database that keeps nothing any more. */
 static int
 empty(struct store *s)
 {
-	sqlite3_stmt *st = store_ask(s, "SELECT 1 FROM raw_dict LIMIT 1", "");
-	bool any = store_row(s, st) != 0;
-
-	store_end(st);
-	if (!any)
+	if (!is_kept(s))
 		return s->failed ? EXIT_TEMPORARY : EXIT_DONE;
 	if (store_begin(s) != 0)
 		return EXIT_TEMPORARY;
@@ -48,14 +56,32 @@ empty(struct store *s)
 	return EXIT_DONE;
 }
 
+static int
+mark(struct store *s)
+{
+	if (store_begin(s) != 0)
+		return EXIT_TEMPORARY;
+	store_do(s, "INSERT INTO raw_dict(stream, text) VALUES(0, '')", "");
+	return store_commit(s) == 0 ? EXIT_DONE : EXIT_TEMPORARY;
+}
+
 int
 raw_prepare(struct join *j, bool keep)
 {
 	if (!keep)
 		return empty(j->store);
+	if (!is_kept(j->store) && mark(j->store) != EXIT_DONE)
+		return EXIT_TEMPORARY;
 	j->raw = xcalloc(1, sizeof(*j->raw));
 	j->raw->pack = raw_pack_new(j->store);
 	return EXIT_DONE;
+}
+
+void
+raw_follow(struct join *j)
+{
+	if (is_kept(j->store))
+		(void)raw_prepare(j, true);
 }
 
 void

@@ -33,6 +33,8 @@ int raw_unpack(struct raw_pack *p, int64_t dict, const void *bytes, size_t len,
  * empties the tables.  EXIT_DONE or the exit code.
  */
 int raw_prepare(struct join *j, bool keep);
+/* Keeps them where the last join did: for dead letters. */
+void raw_follow(struct join *j);
 void raw_free(struct raw *r);
 
 /* What a record came to. */

@@ -27,6 +27,7 @@
 #include "log.h"
 #include "merge.h"
 #include "mem.h"
+#include "raw.h"
 #include "report.h"
 
 #ifndef RETRY_CHUNK
@@ -156,12 +157,14 @@ transform_program(void)
 
 /* Runs transform from one descriptor to another; its exit code. */
 static int
-run_transform(const char *rules, int in, int out)
+run_transform(const struct retry *r, int in, int out)
 {
 	/* Two workers: the one that a record kills is replaced. */
-	char rules_option[] = "--rules", workers[] = "-j2";
-	char *program = transform_program(), *dir = xstrdup(rules);
-	char *argv[] = { program, rules_option, dir, workers, NULL };
+	char rules_option[] = "--rules", workers[] = "-j2",
+	     raw[] = "--keep-raw";
+	char *program = transform_program(), *dir = xstrdup(r->filter->rules);
+	char *argv[] = { program, rules_option, dir, workers,
+		r->j->raw != NULL ? raw : NULL, NULL };
 	posix_spawn_file_actions_t files;
 	int status = 0, rc;
 	pid_t pid;
@@ -360,7 +363,7 @@ map_chunk(struct retry *r)
 		log_error("cannot write in memory: %s", strerror(errno));
 		goto done;
 	}
-	rc = run_transform(r->filter->rules, in, out);
+	rc = run_transform(r, in, out);
 	if (rc == EXIT_DONE)
 		rc = apply_chunk(r, out);
 done:
@@ -437,10 +440,13 @@ dead_retry(const struct dead_filter *f)
 	if (rc == EXIT_DONE)
 		rc = check_ids(j.store, f);
 	if (rc == EXIT_DONE)
+		raw_follow(&j);
+	if (rc == EXIT_DONE)
 		rc = merge_prepare(&j);
 	if (rc == EXIT_DONE)
 		rc = retry_all(r);
 	merge_free(&j);
+	raw_free(j.raw);
 	store_close(j.store);
 	rules_free(j.rules);
 	buf_free(&r->pages);

@@ -16,6 +16,7 @@
     "CREATE INDEX raw_of_page ON raw(page);"
     "CREATE TABLE raw_page(pk INTEGER PRIMARY KEY,"
     " text TEXT NOT NULL UNIQUE);"
-    /* What the records of a stream look like, without a value of anybody. */
+    /* What the records of a stream look like, without a value of anybody; the
+     * row of stream 0 says that they are kept. */
     "CREATE TABLE raw_dict(pk INTEGER PRIMARY KEY, stream INTEGER NOT NULL,"
     " text TEXT NOT NULL);"

@@ -110,6 +110,17 @@ like 'rules that fail: a run would stop' "$status:$(line)" \
 like 'with the line of the rule' "$err" 'okta.lua:[0-9]+: .*nope'
 is 'leave all as it was' "$(sum "$db")" "$before"
 
+# --- dead letters
+import "$TMP/bad.db" "$TMP/broken" --keep-raw
+is 'a run of such rules stops' "${pipe_status##* }" 100
+letters=$(sqlite3 "$TMP/bad.db" 'SELECT count(*) FROM reject')
+run "$IDMESH" join diff --db "$TMP/bad.db" --json
+is 'the diff maps its dead letters too' \
+	"$(jq -c 'select(.difference == "comes" and .type == "User") | .id' <<<"$out" | grep -c .)" "$letters"
+run "$IDMESH" join dead --retry --db "$TMP/bad.db"
+is 'one that comes right keeps its raw record' \
+	"$(sqlite3 "$TMP/bad.db" "SELECT count(*) FROM raw r JOIN stream t ON t.pk = r.stream WHERE t.name = 'User'")" "$letters"
+
 # --- replay
 "$IDMESH" join replay --db "$db" 2>"$TMP/replay.log" |
 	"$IDMESH" transform -j 2 2>/dev/null |
@@ -134,6 +145,6 @@ like 'a log that was cut says so' "$status:$err" "^1:.*$titles of its $titles nu
 # --- gone with its object, and with the option
 import "$TMP/copy.db" "$TMP/small"
 is 'off again: they are deleted' \
-	"$(sqlite3 "$TMP/copy.db" 'SELECT count(*) FROM raw, raw_dict')" 0
+	"$(sqlite3 "$TMP/copy.db" 'SELECT (SELECT count(*) FROM raw) + (SELECT count(*) FROM raw_page) + count(*) FROM raw_dict')" 0
 
 done_testing
