@@ -104,8 +104,8 @@ serve_key(struct bus_socket *s, const char *endpoint, struct why *why)
 	bus_set_int(s->socket, ZMQ_CURVE_SERVER, 1);
 	bus_set_int(s->socket, ZMQ_ZAP_ENFORCE_DOMAIN, 1);
 	/* Without a domain libzmq would ask nobody who may come in. */
-	if (zmq_setsockopt(
-		s->socket, ZMQ_ZAP_DOMAIN, roles, strlen(roles)) != 0)
+	if (zmq_setsockopt(s->socket, ZMQ_ZAP_DOMAIN, roles, strlen(roles)) !=
+	    0)
 		return why_set(why, CODE_ENDPOINT, endpoint,
 		    "%s: cannot ask for keys: %s", endpoint,
 		    zmq_strerror(errno));
