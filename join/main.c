@@ -82,8 +82,8 @@ struct settings {
 
 static const char synopsis[] =
     "idmesh join --db FILE [--rules DIR] [--after POS]\n"
-    "idmesh join --db FILE [--rules DIR] --commit EP "
-    "[--to EP]... [--with SOURCE]...\n"
+    "idmesh join --db FILE [--rules DIR] --commit EP [--to EP]... "
+    "[--with S]...\n"
     "idmesh join begin --db FILE [--mode MODE] "
     "[--streams LIST] SOURCE\n"
     "idmesh join watermark --db FILE SOURCE [JSON]\n"
@@ -122,8 +122,8 @@ parse(int argc, char **argv, struct settings *o)
 		    "for which the ids of what left are (90)", 0, 36500 },
 		{ "keep-raw", 0, OPT_FLAG, &o->keep_raw, NULL,
 		    "keep raw records, of transform --keep-raw", 0, 0 },
-		{ "with", 0, OPT_LIST, &o->with, "SOURCE",
-		    "a merge waits for it too; may be given again", 0, 0 },
+		{ "with", 0, OPT_LIST, &o->with, "S",
+		    "source that a merge waits for; may be given again", 0, 0 },
 		{ "key", 0, OPT_TEXT, &o->ends.key, "FILE",
 		    "our key, for tcp:// between hosts", 0, 0 },
 		{ "peers", 0, OPT_TEXT, &o->ends.peers, "DIR",
