@@ -195,10 +195,22 @@ keydef_of(const struct commit *c, int key)
 }
 
 static void
+write_link(struct commit *c, size_t i, int64_t mesh, int key, uint32_t with)
+{
+	store_do(c->s,
+	    "INSERT INTO link(object, mesh, key, other, run)"
+	    " VALUES(?, ?, ?, ?, ?) ON CONFLICT(object) DO UPDATE SET"
+	    " mesh = excluded.mesh, key = excluded.key,"
+	    " other = excluded.other, run = excluded.run",
+	    "iiiii", object_pk(c, i), mesh, keydef_of(c, key),
+	    with < c->w->n ? c->w->pk[with] : (int64_t)0, c->s->generation);
+}
+
+static void
 link_object(struct commit *c, size_t i)
 {
 	const struct match_place *place = &c->p->out.places[i];
-	uint32_t o = c->p->objects[i];
+	uint32_t o = c->p->objects[i], with = c->w->with[o];
 	int64_t was = c->w->mesh[o], mesh = was, pk = c->w->pk[o];
 	int key = c->w->evidence[o];
 	bool dirty = (c->w->flags[o] & MERGE_IS_DIRTY) != 0;
@@ -208,15 +220,12 @@ link_object(struct commit *c, size_t i)
 	} else {
 		mesh = place->person >= 0 ? c->mesh[place->person] : 0;
 		key = place->evidence;
+		with = place->with != MATCH_NOBODY ? c->p->objects[place->with]
+						   : (uint32_t)c->w->n;
 	}
-	if (mesh != was || key != c->w->evidence[o] ||
+	if (mesh != was || key != c->w->evidence[o] || with != c->w->with[o] ||
 	    ((c->w->flags[o] & MERGE_IS_LINKED) == 0 && !c->p->in[i].gone))
-		store_do(c->s,
-		    "INSERT INTO link(object, mesh, key, run)"
-		    " VALUES(?, ?, ?, ?) ON CONFLICT(object) DO UPDATE SET"
-		    " mesh = excluded.mesh, key = excluded.key,"
-		    " run = excluded.run",
-		    "iiii", pk, mesh, keydef_of(c, key), c->s->generation);
+		write_link(c, i, mesh, key, with);
 	/* Who left is not found by its values any more. */
 	if (c->m->refs && (mesh != was || (c->p->in[i].gone && dirty)))
 		merge_ref_moved(c->s, pk);

@@ -75,6 +75,23 @@ find_decisions(const struct merge_world *w, struct merge_part *p)
 	return n;
 }
 
+/* Where an object of the world is in the component, whose order is the same. */
+static size_t
+place_in(const struct merge_part *p, uint32_t object)
+{
+	size_t low = 0, high = p->n;
+
+	while (low < high) {
+		size_t mid = low + (high - low) / 2;
+
+		if (p->objects[mid] < object)
+			low = mid + 1;
+		else
+			high = mid;
+	}
+	return low < p->n && p->objects[low] == object ? low : MATCH_NOBODY;
+}
+
 static void
 set_objects(const struct merge_world *w, struct merge_part *p)
 {
@@ -91,7 +108,7 @@ set_objects(const struct merge_world *w, struct merge_part *p)
 			.mesh = w->mesh[o],
 			.evidence =
 			    w->mesh[o] != 0 ? w->evidence[o] : MATCH_NONE,
-			.with = MATCH_NOBODY,
+			.with = place_in(p, w->with[o]),
 			.values = p->values + v,
 			.nvalues = to - from,
 		};

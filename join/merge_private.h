@@ -51,6 +51,7 @@ struct merge_world {
 	uint32_t *id; /* place among the ids of its source */
 	uint32_t *root; /* the component, the number of its first object */
 	int16_t *evidence; /* of match.h */
+	uint32_t *with; /* the object that it is linked to; n: none here */
 	uint8_t *rank, *flags;
 	uint32_t *first; /* n + 1: where its values begin */
 	struct merge_value {

@@ -123,6 +123,9 @@ read_objects(struct store *s, const struct merge_type *t, struct merge_world *w)
 	w->id = xcalloc(w->n + 1, sizeof(*w->id));
 	w->root = xcalloc(w->n + 1, sizeof(*w->root));
 	w->evidence = xcalloc(w->n + 1, sizeof(*w->evidence));
+	w->with = xmalloc((w->n + 1) * sizeof(*w->with));
+	for (size_t i = 0; i < w->n; i++)
+		w->with[i] = (uint32_t)w->n;
 }
 
 int16_t
@@ -141,7 +144,7 @@ static void
 read_links(struct store *s, const struct merge_type *t, struct merge_world *w)
 {
 	sqlite3_stmt *st = store_ask(
-	    s, "SELECT object, mesh, key FROM link ORDER BY object", "");
+	    s, "SELECT object, mesh, key, other FROM link ORDER BY object", "");
 	size_t at = 0;
 
 	while (store_row(s, st)) {
@@ -155,6 +158,9 @@ read_links(struct store *s, const struct merge_type *t, struct merge_world *w)
 		w->evidence[at] =
 		    merge_evidence(t, sqlite3_column_int64(st, 2));
 		w->flags[at] |= MERGE_IS_LINKED;
+		if (sqlite3_column_int64(st, 3) != 0)
+			w->with[at] =
+			    merge_find(w, sqlite3_column_int64(st, 3));
 	}
 }
 
@@ -469,6 +475,7 @@ merge_world_free(struct merge_world *w)
 	free(w->id);
 	free(w->root);
 	free(w->evidence);
+	free(w->with);
 	free(w->rank);
 	free(w->flags);
 	free(w->first);
