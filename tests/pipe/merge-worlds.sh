@@ -185,6 +185,8 @@ links() {
 
 rules keep '' 'grace = "36h", back = { same_key = "ask" }'
 rules strict 'changed = "strict",' 'back = { same_key = "new" }'
+rules tight '' 'grace = "36h", back = { same_key = "ask" }' "$no_limit,
+  change = { max = 3, attributes = { \"email\", \"employeeNumber\" } }"
 rules hold 'unmatched = { entra = "hold" },' 'back = { same_key = "revive" }'
 
 # --- the order means nothing
@@ -209,6 +211,44 @@ for rules in keep hold; do
 			diff "$TMP/want.folded" <(folded "$db")
 		ok "$rules, shuffle $i: all is whole" whole "$db"
 	done
+done
+
+# --- neither the workers before it nor sources that race mean anything
+for workers in 1 3; do
+	world 0 pages $workers | IDMESH_RULES=$TMP/keep "$BUILD/idmesh-transform" \
+		-j $workers 2>>"$TMP/transform.log" | join keep "$TMP/workers.$workers"
+done
+ok 'three workers, another order: the same mesh' \
+	diff <(dump "$TMP/workers.1") <(dump "$TMP/workers.3")
+is 'as many as without any' "$(dump "$TMP/workers.1" | wc -l)" \
+	"$(dump "$TMP/keep.0" | wc -l)"
+
+in=ipc://$TMP/run/join
+sources='hr:main okta:contoso okta:other entra:contoso'
+all_ended() {
+	[ "$(sqlite3 "$1" "SELECT (SELECT count(*) FROM checkpoint
+		WHERE phase = 'done') || ' ' || (SELECT count(*) FROM merge)")" = '12 0' ]
+}
+race() { # DB SHUFFLE
+	local s with=()
+	for s in $sources; do with+=(--with "$s"); done
+	start "join$2" "$JOIN" --db "$1" --rules "$TMP/keep" --commit "$in" \
+		"${with[@]}"
+	wait_for test -S "$TMP/run/join"
+	for s in $(shuf -e --random-source=<(yes "$seed $2") $sources); do
+		world 0 full "$2" "$s" >"$TMP/race.$s"
+		start "feed$2$s" "$BUILD/tools/feed" "$in" "$TMP/race.$s" "$s:$2:1"
+	done
+	wait_for all_ended "$1"
+	stop "join$2"
+}
+for i in 1 2; do
+	race "$TMP/race.$i.db" "$i"
+	ok "race $i: the mesh of the pipe" \
+		diff <(dump "$TMP/keep.0") <(dump "$TMP/race.$i.db")
+	ok "race $i: the same ones are held" \
+		diff <(held "$TMP/keep.0") <(held "$TMP/race.$i.db")
+	ok "race $i: all is whole" whole "$TMP/race.$i.db"
 done
 
 # --- a history ends where one look at its end would
@@ -267,6 +307,43 @@ ok 'keep: the same again touches no link' diff "$TMP/links" <(links "$TMP/same.d
 ok 'keep: and nobody' diff "$TMP/want.$rounds" <(dump_state "$TMP/same.db")
 is 'keep: and tells no sink' "$(jq -s 'map(select(.kind == "change") | .changes[]) | length' \
 	"$TMP/same.db.changes")" 0
+
+# --- a guard holds before the first change, and lets one plan pass
+db=$TMP/tight.db
+people() {
+	sqlite3 "$1" "SELECT l.* FROM link l JOIN object o ON o.pk = l.object
+		JOIN stream t ON t.pk = o.stream WHERE t.name = 'User';
+		SELECT b.* FROM body b JOIN mesh m ON m.pk = b.mesh JOIN type y
+		ON y.pk = m.type WHERE y.name = 'User'"
+}
+plan() { sqlite3 "$db" "SELECT hash FROM plan WHERE state = 'stopped'"; }
+approve() { run "$JOIN" approve --db "$db" --rules "$TMP/tight" "$1"; }
+join tight "$db" <"$TMP/in.0"
+is 'guard: who is new does not change' "$?:$(plan)" 0:
+people "$db" >"$TMP/people"
+join tight "$db" <"$TMP/in.1"
+is 'guard: too many change' "$?:$(plan | grep -c .)" 1:1
+ok 'guard: nobody is touched' diff "$TMP/people" <(people "$db")
+approve "$(plan | tr 0-9a-f 1-9a-f0)"
+is 'guard: another plan is refused' "$status" 100
+ok 'guard: and nobody is touched' diff "$TMP/people" <(people "$db")
+shown=$(plan)
+join tight "$db" <"$TMP/in.2"
+ok 'guard: with another round it is another plan' test "$(plan)" != "$shown"
+approve "$shown"
+is 'guard: the old one is not to be had' "$status" 100
+ok 'guard: nobody is touched yet' diff "$TMP/people" <(people "$db")
+shown=$(plan)
+cp "$db" "$db.again"
+approve "$shown"
+is 'guard: the one that is shown is' "$status" 0
+is 'guard: it was that one' "$(sqlite3 "$db" "SELECT hash FROM plan
+	WHERE state = 'done'")" "$shown"
+ok 'guard: all is whole' whole "$db"
+db=$db.again
+approve "$shown"
+is 'guard: the same plan again' "$status" 0
+ok 'guard: makes the same' diff <(dump "$TMP/tight.db") <(dump "$db")
 
 # killed ROUND HOW AT: dies there, is told all of it again, and then?
 killed() {
