@@ -142,6 +142,13 @@ sqlite3 "$TMP/copy.db" 'DELETE FROM change; UPDATE store SET oldest = newest + 1
 run "$IDMESH" join diff --db "$TMP/copy.db" --run "$first" $((first + 1))
 like 'a log that was cut says so' "$status:$err" "^1:.*$titles of its $titles numbers"
 
+# --- a whole set
+jq -n '{sources: ["okta.json"], state: "set.db", sinks: ["sqlite:mesh.db"],
+	keepRaw: true}' >"$TMP/idmesh.json"
+run "$IDMESH" run "$TMP/idmesh.json"
+is 'keepRaw tells transform and join' \
+	"$status:$(sqlite3 "$TMP/set.db" 'SELECT count(*) FROM raw WHERE seen IS NULL')" "0:$alive"
+
 # --- gone with its object, and with the option
 import "$TMP/copy.db" "$TMP/small"
 is 'off again: they are deleted' \
