@@ -43,6 +43,11 @@ struct item {
 	bool mapped; /* it comes as a page; else as the record it became */
 };
 
+/* How many of a stream may still leave without anybody's approval. */
+struct allowance {
+	int64_t stream, left;
+};
+
 struct retry {
 	struct join *j;
 	const struct dead_filter *filter;
@@ -50,6 +55,8 @@ struct retry {
 	size_t n;
 	int64_t after; /* the last letter that was read */
 	struct buf pages; /* of the chunk, for transform */
+	struct allowance *allowed; /* owned; of all chunks together */
+	size_t n_allowed;
 	int64_t applied, again, newer, lost;
 };
 
@@ -223,7 +230,6 @@ flow_of(struct join *j, const struct item *i, struct flow *f)
 	store_end(st);
 }
 
-/* How many of the stream may leave without anybody's approval. */
 static int64_t
 may_leave(struct join *j, const struct flow *f)
 {
@@ -231,6 +237,21 @@ may_leave(struct join *j, const struct flow *f)
 	int64_t share = (int64_t)(g.percent * (double)f->alive / 100);
 
 	return f->alive >= g.of_at_least && share < g.max ? share : g.max;
+}
+
+static struct allowance *
+allowance_of(struct retry *r, const struct flow *f)
+{
+	struct allowance *a;
+
+	for (size_t i = 0; i < r->n_allowed; i++)
+		if (r->allowed[i].stream == f->stream_pk)
+			return &r->allowed[i];
+	r->allowed =
+	    xrealloc(r->allowed, (r->n_allowed + 1) * sizeof(*r->allowed));
+	a = &r->allowed[r->n_allowed++];
+	*a = (struct allowance){ f->stream_pk, may_leave(r->j, f) };
+	return a;
 }
 
 static void
@@ -279,9 +300,10 @@ finish_letter(struct retry *r, const struct item *i, bool again)
 }
 
 static void
-take(struct retry *r, const struct msg *m, int64_t *left, int64_t *of)
+take(struct retry *r, const struct msg *m)
 {
 	const struct item *i;
+	struct allowance *allowed;
 	struct letter letter;
 	struct flow f;
 
@@ -293,13 +315,10 @@ take(struct retry *r, const struct msg *m, int64_t *left, int64_t *of)
 		return;
 	}
 	flow_of(r->j, i, &f);
-	if (*of != i->stream) {
-		*of = i->stream;
-		*left = may_leave(r->j, &f);
-	}
-	letter = (struct letter){ i->id, i->container, *left, false };
+	allowed = allowance_of(r, &f);
+	letter = (struct letter){ i->id, i->container, allowed->left, false };
 	apply_letter(r->j, &f, m, &letter);
-	*left = letter.may_leave;
+	allowed->left = letter.may_leave;
 	store_do(r->j->store, "UPDATE stream SET alive = ? WHERE pk = ?", "ii",
 	    f.alive, i->stream);
 	merge_due_dirty(r->j->store, i->name);
@@ -312,7 +331,6 @@ take_all(struct retry *r, int fd)
 {
 	struct lines *in = lines_new(fd);
 	enum lines_result result;
-	int64_t left = 0, of = 0;
 	struct why why;
 	struct msg m;
 	size_t len;
@@ -328,7 +346,7 @@ take_all(struct retry *r, int fd)
 			break;
 		}
 		if (m.kind == MSG_MAPPED)
-			take(r, &m, &left, &of);
+			take(r, &m);
 		msg_free(&m);
 	}
 	lines_free(in);
@@ -450,6 +468,7 @@ dead_retry(const struct dead_filter *f)
 	store_close(j.store);
 	rules_free(j.rules);
 	buf_free(&r->pages);
+	free(r->allowed);
 	free(r);
 	return rc;
 }
