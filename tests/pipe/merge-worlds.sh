@@ -220,8 +220,8 @@ for workers in 1 3; do
 done
 ok 'three workers, another order: the same mesh' \
 	diff <(dump "$TMP/workers.1") <(dump "$TMP/workers.3")
-is 'as many as without any' "$(dump "$TMP/workers.1" | wc -l)" \
-	"$(dump "$TMP/keep.0" | wc -l)"
+ok 'and that of records by hand' \
+	diff <(dump "$TMP/workers.1") <(dump "$TMP/keep.0")
 
 in=ipc://$TMP/run/join
 sources='hr:main okta:contoso okta:other entra:contoso'

@@ -596,7 +596,7 @@ add_member(struct out *o, const struct buf *group, const struct buf *id,
 	buf_str(&attrs, ",\"memberId\":");
 	put_text(&attrs, id);
 	buf_fmt(&attrs, ",\"memberType\":\"%s\"}", type);
-	put_record(o, is_raw(o) ? id : &both, &attrs);
+	put_record(o, &both, &attrs);
 	buf_free(&both);
 	buf_free(&attrs);
 }
