@@ -8,6 +8,7 @@
 # `SEED=$RANDOM WORLDS=2000 ROUNDS=40 BUILD=build tests/pipe/merge-worlds.sh`.
 . tests/setup.sh
 . tests/steps.sh
+# shellcheck disable=SC2317 # called by ok and wait_for
 
 seed=${SEED:-20261122}
 worlds=${WORLDS:-100}
@@ -224,18 +225,18 @@ ok 'and that of records by hand' \
 	diff <(dump "$TMP/workers.1") <(dump "$TMP/keep.0")
 
 in=ipc://$TMP/run/join
-sources='hr:main okta:contoso okta:other entra:contoso'
+sources=(hr:main okta:contoso okta:other entra:contoso)
 all_ended() {
 	[ "$(sqlite3 "$1" "SELECT (SELECT count(*) FROM checkpoint
 		WHERE phase = 'done') || ' ' || (SELECT count(*) FROM merge)")" = '12 0' ]
 }
 race() { # DB SHUFFLE
 	local s with=()
-	for s in $sources; do with+=(--with "$s"); done
+	for s in "${sources[@]}"; do with+=(--with "$s"); done
 	start "join$2" "$JOIN" --db "$1" --rules "$TMP/keep" --commit "$in" \
 		"${with[@]}"
 	wait_for test -S "$TMP/run/join"
-	for s in $(shuf -e --random-source=<(yes "$seed $2") $sources); do
+	for s in $(shuf -e --random-source=<(yes "$seed $2") "${sources[@]}"); do
 		world 0 full "$2" "$s" >"$TMP/race.$s"
 		start "feed$2$s" "$BUILD/tools/feed" "$in" "$TMP/race.$s" "$s:$2:1"
 	done
@@ -362,7 +363,7 @@ killed() {
 all_killed() {
 	local at how
 	for at in $(seq 1 $((steps / kills + 1)) "$steps"); do
-		how=kill
+		how='kill'
 		[ $((at % 3)) -gt 0 ] || how=kill-half
 		killed "$1" $how "$at" || {
 			echo "round $1, $how at step $at of $steps: $(where)"
