@@ -106,6 +106,27 @@ json_streams(struct store *s, int64_t run, struct buf *b)
 	buf_str(b, "}}");
 }
 
+/* With the newest run of a source: the plans that a guard holds by now. */
+static void
+json_stopped(struct store *s, int64_t run, struct buf *b)
+{
+	sqlite3_stmt *st = store_ask(s,
+	    "SELECT p.hash FROM plan p WHERE p.state = 'stopped'"
+	    " AND NOT EXISTS (SELECT 1 FROM run a JOIN run b"
+	    " ON b.source = a.source AND b.pk > a.pk WHERE a.pk = ?)"
+	    " ORDER BY p.pk",
+	    "i", run);
+	const char *before = ",\"stopped\":[";
+
+	while (store_row(s, st)) {
+		buf_str(b, before);
+		buf_json_str(b, store_text(st, 0));
+		before = ",";
+	}
+	if (strcmp(before, ",") == 0)
+		buf_char(b, ']');
+}
+
 /* A run that nobody is working on is not running, whatever its row says. */
 static const char *
 run_state_word(const char *state)
@@ -131,6 +152,7 @@ json_runs(struct store *s)
 		msg_str(&b, "state", run_state_word(store_text(st, 4)));
 		msg_str(&b, "started", store_text(st, 5));
 		msg_str(&b, "ended", store_text(st, 6));
+		json_stopped(s, sqlite3_column_int64(st, 0), &b);
 		json_streams(s, sqlite3_column_int64(st, 0), &b);
 		report_line(&b);
 	}

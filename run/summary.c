@@ -210,6 +210,8 @@ left_out(yyjson_doc *doc)
 
 	if (state != NULL && strcmp(state, "held") == 0)
 		return 1;
+	if (json_get(root, "stopped") != NULL)
+		return 1;
 	for (name = yyjson_obj_iter_next(&it); name != NULL;
 	     name = yyjson_obj_iter_next(&it)) {
 		yyjson_val *s = yyjson_obj_iter_get_val(name);
