@@ -4,11 +4,12 @@
 # Seeded worlds of tests/tools/worlds.c through the real join: the order of
 # what arrives means nothing, a history ends where one look at its end would,
 # nothing is left half done, and who dies in between goes on.  WORLDS (100),
-# SHUFFLES (4), ROUNDS (8), KILLS (10 a round) and SEED make it longer or another one:
+# SHUFFLES (4), ROUNDS (8), KILLS (10 a round) and SEED make it longer, or
+# another one:
 # `SEED=$RANDOM WORLDS=2000 ROUNDS=40 BUILD=build tests/pipe/merge-worlds.sh`.
+# shellcheck disable=SC2317 # functions that ok and wait_for call
 . tests/setup.sh
 . tests/steps.sh
-# shellcheck disable=SC2317 # called by ok and wait_for
 
 seed=${SEED:-20261122}
 worlds=${WORLDS:-100}
@@ -365,7 +366,7 @@ all_killed() {
 	for at in $(seq 1 $((steps / kills + 1)) "$steps"); do
 		how='kill'
 		[ $((at % 3)) -gt 0 ] || how=kill-half
-		killed "$1" $how "$at" || {
+		killed "$1" "$how" "$at" || {
 			echo "round $1, $how at step $at of $steps: $(where)"
 			return 1
 		}
