@@ -109,7 +109,8 @@ mint(struct commit *c, size_t lead)
 		buf_str(&text, store_text(st, 0));
 	store_end(st);
 	if (nth > 0)
-		snprintf(name, sizeof(name), "\n%lld", (long long)nth);
+		/* No UTF-8, so that it is no id of a source. */
+		snprintf(name, sizeof(name), "\xff%lld", (long long)nth);
 	buf_str(&text, name);
 	mesh_id(c->t->sources[c->w->rank[c->p->objects[lead]]].name,
 	    c->t->policy->type, text.len > 0 ? text.data : "", id);

@@ -212,7 +212,11 @@ user_id(const struct world *w, int i, struct buf *b)
 		"\"\\" };
 	int form = (w->number + i) % 5;
 
-	buf_fmt(b, "%s%d%s%d", first[form], w->number, then[form], i);
+	/* As the name of another one whose id was made twice. */
+	if (form == 0 && i == 5)
+		buf_fmt(b, "u%d-0\n1", w->number);
+	else
+		buf_fmt(b, "%s%d%s%d", first[form], w->number, then[form], i);
 }
 
 static void
