@@ -149,6 +149,18 @@ is 'by an attribute too' \
 whole $O User "$(person o4 4 d@x '"login":"boss"')" | merge
 is 'not when two have it' \
 	"$(mesh | jq -r 'select(.contributors[0] == "'$O'/o3").object.manager')" null
+manager() { mesh | jq -r "select(.contributors[0] == \"$O/$1\").object.manager"; }
+whole $O User "$(gone o4)" | merge
+is 'but again when one of them has left' "$(manager o3)" "$boss"
+whole $O User "$(gone o2)" | merge
+is 'who is leaving is found by id, not by an attribute' \
+	"$(manager o1) $(manager o3)" "$boss null"
+whole $O User "$(person o2 2 b@x '"login":"Boss"')" | merge
+is 'and by both when he is back' "$(manager o1) $(manager o3)" "$boss $boss"
+whole $O User "$(gone o2)" | merge
+proof=',"watermark":"2026-06-01T08:10:30.000Z","certificate":{"chain":true}'
+whole $O User | merge
+is 'not at all behind the grace' "$(manager o1) $(manager o3)" 'null null'
 mode=full
 
 # --- memberships of both sources
