@@ -323,7 +323,7 @@ is_plan(const char *word)
 static int
 approve_plan(const char *db, const char *rules, const char *plan)
 {
-	struct join j = { .rules_dir = rules_dir(rules) };
+	struct join j = { .rules_dir = rules_of(db, rules) };
 	int rc = EXIT_USAGE;
 
 	if (join_load_rules(&j) == 0)

@@ -162,9 +162,9 @@ dead_main(int argc, char **argv)
 	const struct opt_use use = {
 		.name = "idmesh join dead",
 		.synopsis = "idmesh join dead --db FILE [--json] [--raw] "
-			    "[--source SOURCE] [--stream STREAM] [ID]...\n"
+			    "[ID]...\n"
 			    "idmesh join dead --retry --db FILE [--rules DIR] "
-			    "[--source SOURCE] [--stream STREAM] [ID]...",
+			    "[ID]...",
 		.about = "Dead letters: what was rejected, at which stage and "
 			 "why.\nAn object is tried again whenever it comes, "
 			 "and with --retry now.",
@@ -182,6 +182,6 @@ dead_main(int argc, char **argv)
 		opt_wrong(&use, "--retry does not print letters");
 	f.ids = argv + 1;
 	f.n = (size_t)argc - 1;
-	f.rules = rules_dir(f.rules);
+	f.rules = rules_of(f.db, f.rules);
 	return retry ? dead_retry(&f) : list(&f, json != 0, raw != 0);
 }

@@ -352,7 +352,7 @@ decide_main(int argc, char **argv)
 		return list(&d);
 	if (d.who == NULL)
 		d.who = whoami();
-	j.rules_dir = rules_dir(dir);
+	j.rules_dir = rules_of(d.db, dir);
 	if (join_load_rules(&j) != 0)
 		return EXIT_USAGE;
 	rc = decide(&d, &j);

@@ -123,6 +123,6 @@ diff_main(int argc, char **argv)
 	for (int i = 1; i < argc; i++)
 		if (strtoll(argv[i], NULL, 10) <= 0)
 			opt_wrong(&use, "%s is no number of a run", argv[i]);
-	q.rules = rules_dir(q.rules);
+	q.rules = rules_of(q.db, q.rules);
 	return answer(&q, argc, argv);
 }

@@ -414,7 +414,7 @@ explain_main(int argc, char **argv)
 		opt_wrong(&use, "--db is missing");
 	e.name = argv[1];
 	e.attribute = argc > 2 ? argv[2] : NULL;
-	j.rules_dir = rules_dir(dir);
+	j.rules_dir = rules_of(e.db, dir);
 	if (join_load_rules(&j) != 0)
 		return EXIT_USAGE;
 	rc = store_open(&j.store, e.db, STORE_READ);

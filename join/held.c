@@ -125,7 +125,7 @@ held_main(int argc, char **argv)
 	opt_parse(&use, &argc, argv);
 	if (db == NULL)
 		opt_wrong(&use, "--db is missing");
-	j.rules_dir = rules_dir(dir);
+	j.rules_dir = rules_of(db, dir);
 	if (join_load_rules(&j) != 0)
 		return EXIT_USAGE;
 	rc = store_open(&j.store, db, STORE_READ);

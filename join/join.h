@@ -124,6 +124,10 @@ enum batch {
 
 enum batch join_batch(struct join *j, const struct flow **of);
 int join_load_rules(struct join *j);
+/* rules_of.c: the folder that the database is merged by, for subcommands: the
+ * option, else $IDMESH_RULES, else what rules_remember() wrote down. */
+void rules_remember(struct store *s, const char *dir);
+const char *rules_of(const char *db, const char *option);
 
 /* pipe.c: join as a filter; returns the exit code. */
 int join_pipe(struct join *j, const char *after);

@@ -82,8 +82,7 @@ struct settings {
 
 static const char synopsis[] =
     "idmesh join --db FILE [--rules DIR] [--after POS]\n"
-    "idmesh join --db FILE [--rules DIR] --commit EP [--to EP]... "
-    "[--with S]...\n"
+    "idmesh join --db FILE [--rules DIR] --commit EP [--to EP]...\n"
     "idmesh join begin --db FILE [--mode MODE] "
     "[--streams LIST] SOURCE\n"
     "idmesh join watermark --db FILE SOURCE [JSON]\n"
@@ -169,6 +168,8 @@ run(const struct settings *o)
 	rc = store_open(&j.store, o->db, STORE_MAKE);
 	if (rc == EXIT_DONE)
 		rc = store_lock(j.store);
+	if (rc == EXIT_DONE)
+		rules_remember(j.store, o->rules);
 	if (rc == EXIT_DONE)
 		rc = raw_prepare(&j, o->keep_raw != 0);
 	if (rc == EXIT_DONE)

@@ -347,7 +347,7 @@ rejoin_main(int argc, char **argv)
 	const struct opt_use use = {
 		.name = "idmesh join rejoin",
 		.synopsis = "idmesh join rejoin --db FILE --from-scratch "
-			    "--dry-run [--rules DIR] [--json]",
+			    "--dry-run [--json]",
 		.about = "Links that today's data would not make any more, "
 			 "with the evidence they had.\nIt parts nobody: that "
 			 "is for `idmesh join decide never A B`.",
@@ -362,5 +362,5 @@ rejoin_main(int argc, char **argv)
 		opt_wrong(&use,
 		    "it takes --from-scratch and --dry-run: links are parted "
 		    "one by one, by `idmesh join decide never A B`");
-	return rejoin(db, rules_dir(rules), json != 0);
+	return rejoin(db, rules_of(db, rules), json != 0);
 }

@@ -30,7 +30,8 @@ static const char *const steps[] = {
 	"CREATE TABLE tombstone(pk INTEGER PRIMARY KEY,"
 	" number INTEGER NOT NULL, at INTEGER NOT NULL);"
 	/* Nobody wrote down when they left: their time begins now. */
-	"INSERT INTO tombstone SELECT o.pk, s.newest, strftime('%s', 'now') * 1000"
+	"INSERT INTO tombstone SELECT o.pk, s.newest, strftime('%s', 'now') * "
+	"1000"
 	" FROM object o, store s WHERE o.gone IS NOT NULL;"
 	"ALTER TABLE checkpoint ADD COLUMN certified INTEGER;"
 	"ALTER TABLE reject ADD COLUMN header TEXT;"
@@ -55,6 +56,8 @@ static const char *const steps[] = {
 	,
 
 	"ALTER TABLE run ADD COLUMN log INTEGER;"
+	"CREATE TABLE setting(name TEXT PRIMARY KEY, value TEXT NOT NULL)"
+	" WITHOUT ROWID;"
 #include "store_raw.h"
 	,
 };

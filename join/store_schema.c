@@ -22,6 +22,9 @@ const char store_schema[] =
     "CREATE TABLE source(pk INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE,"
     " run INTEGER NOT NULL DEFAULT 0, epoch INTEGER NOT NULL DEFAULT 0,"
     " instance TEXT);"
+    /* rules: the folder that the last join had them from. */
+    "CREATE TABLE setting(name TEXT PRIMARY KEY, value TEXT NOT NULL)"
+    " WITHOUT ROWID;"
     /* value: {\"u\":..,\"g\":..}, by hand editable. */
     "CREATE TABLE watermark(source TEXT PRIMARY KEY, value TEXT NOT NULL)"
     " WITHOUT ROWID;"

@@ -20,7 +20,8 @@
 
 struct rules;
 
-/* The option, else $IDMESH_RULES, else where they were installed. */
+/* The option, else $IDMESH_RULES, else $IDMESH_RULES_DEFAULT, which the front
+ * door sets, else where they were installed. */
 const char *rules_dir(const char *option);
 
 /*

@@ -187,6 +187,9 @@ rules_dir(const char *option)
 
 	if (option != NULL)
 		return option;
+	/* What the front door found beside the programs is only a default. */
+	if (env == NULL || env[0] == '\0')
+		env = getenv("IDMESH_RULES_DEFAULT");
 	return env != NULL && env[0] != '\0' ? env : IDMESH_RULES_DIR;
 }
 

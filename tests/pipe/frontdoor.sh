@@ -127,7 +127,7 @@ touch "$TMP/tree/rules/okta.lua" "$TMP/usr/share/idmesh/rules/okta.lua"
 for folder in "$TMP/tree/build" "$TMP/usr/bin"; do
 	cp "$IDMESH" "$folder/idmesh"
 	# shellcheck disable=SC2016 # for the program, not for us
-	printf '#!/bin/sh\nprintf "<%%s>" "$@"\necho "$IDMESH_RULES"\nexit 42\n' \
+	printf '#!/bin/sh\nprintf "<%%s>" "$@"\necho "${IDMESH_RULES-$IDMESH_RULES_DEFAULT}"\nexit 42\n' \
 		>"$folder/idmesh-fetch"
 	chmod +x "$folder/idmesh-fetch"
 done
