@@ -102,7 +102,7 @@ add_sinks(struct run *r)
 }
 
 static void
-add_join(struct run *r)
+add_join(struct run *r, const struct config_source *sources)
 {
 	struct child *c = add(r, ROLE_JOIN);
 
@@ -114,6 +114,9 @@ add_join(struct run *r)
 	hosts_option(r, c, "--commit", r->config.hosts_commit);
 	for (size_t i = 0; i < r->config.sinks.n; i++)
 		socket_option(r, c, "--to", "mesh", i);
+	for (size_t i = 0; i < r->config.sources.n; i++)
+		word_take(c, xasprintf("--with=%s:%s", sources[i].connector,
+				 sources[i].name));
 	word_take(c, xasprintf("--keep-runs=%d", r->config.keep_runs));
 	word_take(c, xasprintf("--keep-dead=%d", r->config.keep_dead));
 	word_take(c, xasprintf("--keep-gone=%d", r->config.keep_gone));
@@ -265,7 +268,7 @@ set_build(struct run *r)
 	    write_first_scope(r) < 0)
 		goto out;
 	add_sinks(r);
-	add_join(r);
+	add_join(r, sources);
 	for (size_t i = 0; i < n; i++)
 		tenants += (size_t)is_first_of_tenant(sources, i);
 	if (check_hosts(r, tenants) < 0)
