@@ -124,12 +124,16 @@ rules_test_example() {
 	idmesh transform test --rules "$dir"
 }
 
+# Documents speak of Ann; who there is in the org of the test is not known.
+somebody() { sqlite3 "$WORLD/mesh.db" 'SELECT login FROM "User" LIMIT 1'; }
+
 # What cannot be done in a test, and what stands for it.
 prepared() {
 	# shellcheck disable=SC2016 # for the shell that runs the example
 	sed -E -e 's,^make demo.*,BUILD="$TMP/demo" "$ROOT/scripts/demo",' \
 		-e 's,^make ([a-z]+).*,make -C "$ROOT" -n BUILD="$BUILD" \1,' \
-		-e "s,/run/idmesh,$TMP/run,g" -e 's,10\.0\.0\.1,127.0.0.1,g' "$1"
+		-e "s,/run/idmesh,$TMP/run,g" -e 's,10\.0\.0\.1,127.0.0.1,g' \
+		-e "s,(explain --db state.db )[^ ]*,\\1$(somebody)," "$1"
 }
 
 # Lines that go on with a pipe or a backslash are one command.
@@ -181,6 +185,8 @@ shell_example() {
 	*--every*) scheduled_example "$1" ;;
 	*--commit* | *--jobs*) service_example "$1" ;;
 	*)
+		[[ $(<"$1") != *'join replay'* ]] ||
+			(cd "$WORLD" && idmesh run idmesh.json --mode full -q)
 		prepared "$1" >"$WORLD/example.sh"
 		(cd "$WORLD" && timeout 60 bash -eo pipefail example.sh </dev/null)
 		;;
@@ -207,6 +213,7 @@ done
 ln -s "$BUILD" "$WORLD/build"
 cp -r rules "$WORLD/rules"
 ln -s "$BUILD" "$WORLD/bin"
+cp -r rules "$WORLD/new-rules"
 mkdir "$TMP/demo"
 ln -s "$BUILD"/idmesh* "$BUILD/orgsim" "$TMP/demo"
 PATH=$WORLD/bin:$PATH
@@ -214,7 +221,8 @@ export IDMESH_RULES=$WORLD/rules
 for file in "$TMP"/examples/lib-config.5-*; do
 	jq -e 'has("ConfigJson")' "$file" >/dev/null &&
 		here "$file" >"$WORLD/$(jq -r .connector "$file").json"
-	jq -e 'has("sources")' "$file" >/dev/null && cp "$file" "$WORLD/idmesh.json"
+	jq -e 'has("sources")' "$file" >/dev/null &&
+		jq '.keepRaw = true' "$file" >"$WORLD/idmesh.json"
 done
 ok 'config(5) has a source file and a run file' \
 	test -s "$WORLD/okta.json" -a -s "$WORLD/idmesh.json"
