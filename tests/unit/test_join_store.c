@@ -250,8 +250,10 @@ add_objects(struct store *s, int n)
 		    "INSERT INTO object(pk, stream, id, mesh, rules)"
 		    " VALUES(?1, 1, 'u' || ?1, ?1, 1)",
 		    "i", i);
-		store_do(
-		    s, "INSERT INTO mesh(pk, type, id, object) VALUES(?1, 1, 'm' || ?1, ?1)", "i", i);
+		store_do(s,
+		    "INSERT INTO mesh(pk, type, id, object) VALUES(?1, 1, 'm' "
+		    "|| ?1, ?1)",
+		    "i", i);
 		store_do(s,
 		    "INSERT INTO attrs VALUES(?1, '{\"n\":' || ?1 || '}')", "i",
 		    i);
