@@ -63,11 +63,23 @@ stop(struct service *v, int code)
 	loop_stop(v->loop);
 }
 
+/* A merge may end behind the summary of its run: the exit code tells of it. */
+static bool
+plan_stopped(struct store *s)
+{
+	sqlite3_stmt *st = store_ask(
+	    s, "SELECT 1 FROM plan WHERE state = 'stopped' LIMIT 1", "");
+	bool any = store_row(s, st);
+
+	store_end(st);
+	return any;
+}
+
 /* After SIGTERM: 100 while a run is stopped that nobody has begun again. */
 static void
 stop_well(struct service *v)
 {
-	int code = EXIT_DONE;
+	int code = plan_stopped(v->j->store) ? EXIT_PARTLY : EXIT_DONE;
 
 	for (const struct client *c = v->clients; c != NULL; c = c->next)
 		if (c->stopped)

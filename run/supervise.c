@@ -250,6 +250,8 @@ ended_at_stop(struct run *r, struct child *c)
 	struct buf text = { 0 };
 
 	if (c->role == ROLE_FETCH || c->code <= EXIT_PARTLY) {
+		if (c->code == EXIT_PARTLY)
+			graver(r, c->code);
 		stop_on(r);
 	} else if (!asked && c->role == ROLE_SINK && c->code != EXIT_USAGE &&
 		   c->restarts < r->options->restarts) {
