@@ -14,7 +14,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/xattr.h>
 #include <unistd.h>
 
 #include "mem.h"
@@ -69,17 +68,12 @@ check_folder(int fd, const struct place *p, struct why *why)
 }
 
 /*
- * systemd grants its units' users read access by an access list; the group
- * bits are then the mask of that list and say nothing about a group.
+ * systemd makes a credential of root's that its unit's user may read by an
+ * access list: the group bits are then the mask of that list and say nothing
+ * about a group.  Others never pass through its folder.
  */
 static int
-has_acl(int fd)
-{
-	return fgetxattr(fd, "system.posix_acl_access", NULL, 0) > 0;
-}
-
-static int
-check_file(int fd, const struct place *p, int acl, struct why *why)
+check_file(int fd, const struct place *p, int credential, struct why *why)
 {
 	mode_t open_bits = S_IRWXG | S_IRWXO;
 	struct stat st;
@@ -92,7 +86,7 @@ check_file(int fd, const struct place *p, int acl, struct why *why)
 		return refuse(why, p,
 		    "belongs to another user; it must belong to root or to "
 		    "the user of this program");
-	if (acl && has_acl(fd))
+	if (credential)
 		open_bits &= ~(mode_t)S_IRGRP;
 	if (st.st_mode & open_bits)
 		return refuse(why, p,
@@ -153,7 +147,7 @@ base(const char *name)
 
 int
 secret_file_open(
-    const char *dir, const char *name, int acl, int *fd, struct why *why)
+    const char *dir, const char *name, int credential, int *fd, struct why *why)
 {
 	struct place p = { dir, name, 0 };
 	int folder = open_folder(&p, 0, why);
@@ -173,7 +167,7 @@ secret_file_open(
 		return missing ? 0 : -1;
 	}
 	close(folder);
-	if (check_file(*fd, &p, acl, why) != 0) {
+	if (check_file(*fd, &p, credential, why) != 0) {
 		close(*fd);
 		return -1;
 	}

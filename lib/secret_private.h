@@ -16,11 +16,11 @@
 /*
  * Opens `name` ("okta/contoso/apitoken") below the folder, following no link.
  * 1 with *fd open (the caller closes it), 0 when there is none, -1 with why
- * filled when it may not be trusted.  acl: take a group bit that is the mask
- * of an access list, as systemd leaves it.  secret_file.c
+ * filled when it may not be trusted.  credential: a group may have the right to
+ * read, as systemd leaves it.  secret_file.c
  */
 int secret_file_open(
-    const char *dir, const char *name, int acl, int *fd, struct why *why);
+    const char *dir, const char *name, int credential, int *fd, struct why *why);
 
 /* Writes the value there; 0, or -1 with why filled.  secret_file.c */
 int secret_file_write(

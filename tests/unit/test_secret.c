@@ -262,7 +262,7 @@ untrusted_files_stop(void **state)
 		assert_int_equal(chown(at(PATH), 65534, 65534), 0);
 		expect_refusal("belongs to another user");
 	}
-	put("cred/okta.contoso.apitoken", "S3cr3t", 0440);
+	put("cred/okta.contoso.apitoken", "S3cr3t", 0460);
 	expect_refusal("chmod 600");
 	/* Nothing above took the value out of the environment. */
 	assert_string_equal(getenv(VARIABLE), "S3cr3t-env");
@@ -317,6 +317,33 @@ access_list_of_a_credential(void **state)
 	/* The same list gives nothing to a file of ours. */
 	assert_int_equal(rename(at("cred/okta.contoso.apitoken"), at(PATH)), 0);
 	expect_refusal("chmod 600");
+}
+
+/* The same bits where no list is to be seen, by both ways to a credential. */
+static void
+bits_of_a_credential(void **state)
+{
+	static const mode_t refused[] = { 0460, 0450, 0444, 0402, 0401 };
+	const char *path;
+	struct why why = { 0 };
+	struct secret *s;
+
+	(void)state;
+	put("cred/okta.contoso.apitoken", "S3cr3t", 0440);
+	expect("S3cr3t");
+	path = at("cred/okta.contoso.apitoken");
+	s = secret_read(path, &why);
+	if (s == NULL)
+		fail_msg("%s", why.text);
+	secret_free(s);
+	for (size_t i = 0; i < sizeof(refused) / sizeof(refused[0]); i++) {
+		put("cred/okta.contoso.apitoken", "S3cr3t", refused[i]);
+		expect_refusal("chmod 600");
+		unlink(at("cred/okta.contoso.apitoken"));
+	}
+	put(PATH, "S3cr3t", 0440);
+	expect_refusal("chmod 600");
+	assert_null(secret_read(at(PATH), &why));
 }
 
 static void
@@ -463,6 +490,7 @@ main(void)
 		TEST(untrusted_files_stop),
 		TEST(linked_folder_stops),
 		TEST(access_list_of_a_credential),
+		TEST(bits_of_a_credential),
 		TEST(values),
 		TEST(size_is_bounded),
 		TEST(stores_whole_files),
