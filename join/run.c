@@ -427,3 +427,26 @@ watermark_write(struct store *s, const char *source, const struct marks *m)
 	    "tt", source, value.data);
 	buf_free(&value);
 }
+
+int
+run_ask(const struct msg *m, struct ask *ask)
+{
+	yyjson_val *v;
+	size_t i, n;
+
+	*ask = (struct ask){
+		.source = m->source,
+		.mode = m->mode != NULL ? m->mode : MSG_AUTO,
+		.instance = m->instance,
+	};
+	if (m->instance == NULL || !yyjson_is_arr(m->streams) ||
+	    !msg_is_mode(ask->mode))
+		return -1;
+	yyjson_arr_foreach(m->streams, i, n, v)
+	{
+		if (yyjson_get_str(v) == NULL || ask->n == JOIN_STREAMS_MAX)
+			return -1;
+		ask->streams[ask->n++] = yyjson_get_str(v);
+	}
+	return ask->n > 0 ? 0 : -1;
+}

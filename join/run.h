@@ -15,6 +15,8 @@ struct ask {
 	size_t n;
 };
 
+/* Of a hello; its texts stay borrowed.  -1 when it is none. */
+int run_ask(const struct msg *m, struct ask *ask);
 /* Begins or resumes a run; EXIT_USAGE with a reason when it cannot be. */
 int run_begin(struct store *s, const struct ask *ask, struct why *why);
 /* The `state` message that fetch resumes from. */

@@ -217,29 +217,6 @@ on_work(void *arg)
 	loop_timer_at(v->work, clock_ms());
 }
 
-static int
-read_ask(const struct msg *m, struct ask *ask)
-{
-	yyjson_val *v;
-	size_t i, n;
-
-	*ask = (struct ask){
-		.source = m->source,
-		.mode = m->mode != NULL ? m->mode : MSG_AUTO,
-		.instance = m->instance,
-	};
-	if (m->instance == NULL || !yyjson_is_arr(m->streams) ||
-	    !msg_is_mode(ask->mode))
-		return -1;
-	yyjson_arr_foreach(m->streams, i, n, v)
-	{
-		if (yyjson_get_str(v) == NULL || ask->n == JOIN_STREAMS_MAX)
-			return -1;
-		ask->streams[ask->n++] = yyjson_get_str(v);
-	}
-	return ask->n > 0 ? 0 : -1;
-}
-
 /* What every sink that is there has acknowledged. */
 static int64_t
 acked_by_all(const struct service *v)
@@ -308,7 +285,7 @@ take_hello(struct service *v, const struct msg *m, const struct bus_peer *from)
 	struct buf b = { 0 };
 	struct ask ask;
 
-	if (read_ask(m, &ask) != 0) {
+	if (run_ask(m, &ask) != 0) {
 		log_warn("a hello of %s without instance, mode or streams was "
 			 "dropped",
 		    m->source);
