@@ -76,7 +76,7 @@ struct run {
 	struct loop_timer *tick;
 	enum phase phase;
 	int code; /* exit code so far: the gravest */
-	bool untold; /* the round that was given up has no summary yet */
+	bool untold; /* the last round has no summary yet */
 	int64_t terminated_ms; /* when SIGTERM or SIGINT came, 0 */
 	int restarts;
 	int64_t every_ms, full_every_ms; /* 0: once */

@@ -19,16 +19,35 @@
 #include "msg.h"
 #include "tally.h"
 
-/* The newest run of each source, as parsed lines of `join runs --json`. */
+/*
+ * What `join runs --json` tells: the newest run of each source, as parsed
+ * lines, and every run, however old, whose sweep waits for a person.
+ */
 struct runs {
 	yyjson_doc **docs; /* owned */
 	size_t n;
+	struct held *held; /* owned */
+	size_t n_held;
+};
+
+struct held {
+	char *source; /* owned */
+	long long run;
 };
 
 static const char *
 source_of(yyjson_doc *doc)
 {
 	return json_text(yyjson_doc_get_root(doc), MSG_SOURCE);
+}
+
+/* How long the round took, without the programs' ends behind it. */
+static double
+seconds(const struct run *run)
+{
+	int64_t end = run->stop_ms != 0 ? run->stop_ms : clock_ms();
+
+	return (double)(end - run->round_ms) / 1000;
 }
 
 /* A run that ended before the round began says nothing about the round. */
@@ -58,11 +77,31 @@ keep_newest(struct runs *r, yyjson_doc *doc, const char *source)
 	r->docs[r->n++] = doc;
 }
 
+static int
+is_held(yyjson_doc *doc)
+{
+	const char *state = json_text(yyjson_doc_get_root(doc), "state");
+
+	return state != NULL && strcmp(state, "held") == 0;
+}
+
+static void
+add_held(struct runs *r, yyjson_doc *doc, const char *source)
+{
+	yyjson_val *run = json_get(yyjson_doc_get_root(doc), MSG_RUN);
+
+	r->held = xrealloc(r->held, (r->n_held + 1) * sizeof(struct held));
+	r->held[r->n_held++] =
+	    (struct held){ xstrdup(source), (long long)json_int(run, 0) };
+}
+
 static void
 keep(const struct run *run, struct runs *r, yyjson_doc *doc)
 {
 	const char *source = source_of(doc);
 
+	if (source != NULL && is_held(doc))
+		add_held(r, doc, source);
 	if (source == NULL || is_earlier(run, doc))
 		yyjson_doc_free(doc);
 	else
@@ -166,7 +205,7 @@ print_json(
 	struct buf b = { 0 };
 
 	buf_fmt(&b, "{\"exit\":%d,\"seconds\":%.1f,\"restarts\":%d", run->code,
-	    (double)(clock_ms() - run->round_ms) / 1000, run->restarts);
+	    seconds(run), run->restarts);
 	buf_fmt(&b, ",\"dropped\":%llu,\"refused\":%llu,\"failed\":%llu",
 	    (unsigned long long)counts[TALLY_DROPPED],
 	    (unsigned long long)counts[TALLY_REFUSED],
@@ -176,6 +215,12 @@ print_json(
 		if (i > 0)
 			buf_char(&b, ',');
 		json_write(&b, yyjson_doc_get_root(runs->docs[i]));
+	}
+	buf_str(&b, "],\"held\":[");
+	for (size_t i = 0; i < runs->n_held; i++) {
+		buf_str(&b, i > 0 ? ",{\"source\":" : "{\"source\":");
+		buf_json_str(&b, runs->held[i].source);
+		buf_fmt(&b, ",\"run\":%lld}", runs->held[i].run);
 	}
 	buf_str(&b, "]}\n");
 	if (fwrite(b.data, 1, b.len, stdout) != b.len || fflush(stdout) != 0) {
@@ -200,16 +245,13 @@ is_skipped(yyjson_val *stream)
 	return state != NULL && strcmp(state, "skipped") == 0;
 }
 
-/* Join alone knows of dead letters, of what is held and not certified. */
+/* Join alone knows of dead letters, of what is stopped and not certified. */
 static int
 left_out(yyjson_doc *doc)
 {
 	yyjson_val *root = yyjson_doc_get_root(doc), *name;
 	yyjson_obj_iter it = yyjson_obj_iter_with(json_get(root, MSG_STREAMS));
-	const char *state = json_text(root, "state");
 
-	if (state != NULL && strcmp(state, "held") == 0)
-		return 1;
 	if (json_get(root, "stopped") != NULL)
 		return 1;
 	for (name = yyjson_obj_iter_next(&it); name != NULL;
@@ -261,12 +303,43 @@ print_run(const struct run *run, yyjson_doc *doc)
 
 	fprintf(stderr, "%s run %lld: %s in %.1f s\n",
 	    json_text(root, MSG_SOURCE), count(root, MSG_RUN),
-	    json_text(root, "state"),
-	    (double)(clock_ms() - run->round_ms) / 1000);
+	    json_text(root, "state"), seconds(run));
 	for (name = yyjson_obj_iter_next(&it); name != NULL;
 	     name = yyjson_obj_iter_next(&it))
 		print_stream(
 		    yyjson_get_str(name), yyjson_obj_iter_get_val(name));
+}
+
+/* Two sources may each have a run of that number. */
+static void
+print_held(const struct run *run, const struct held *h)
+{
+	fprintf(stderr,
+	    "%s run %lld holds objects back that would leave: "
+	    "idmesh join approve --db %s %s/%lld\n",
+	    h->source, h->run, run->config.state, h->source, h->run);
+}
+
+static void
+print_text(
+    const struct run *run, const struct runs *runs, uint64_t counts[TALLIES])
+{
+	for (size_t i = 0; i < runs->n; i++)
+		print_run(run, runs->docs[i]);
+	print_tally(counts);
+	for (size_t i = 0; i < runs->n_held; i++)
+		print_held(run, &runs->held[i]);
+}
+
+static void
+forget(struct runs *runs)
+{
+	for (size_t i = 0; i < runs->n; i++)
+		yyjson_doc_free(runs->docs[i]);
+	for (size_t i = 0; i < runs->n_held; i++)
+		free(runs->held[i].source);
+	free(runs->docs);
+	free(runs->held);
 }
 
 void
@@ -274,23 +347,21 @@ summary_print(struct run *run)
 {
 	struct runs runs = { 0 };
 	uint64_t counts[TALLIES];
+	int partly;
 
 	find_runs(run, &runs);
 	for (int i = 0; i < TALLIES; i++)
 		counts[i] = tally_take((enum tally)i);
+	partly = runs.n_held > 0;
 	for (size_t i = 0; i < runs.n; i++)
-		if (run->code == EXIT_DONE && left_out(runs.docs[i]))
-			run->code = EXIT_PARTLY;
+		partly |= left_out(runs.docs[i]);
+	if (run->code == EXIT_DONE && partly)
+		run->code = EXIT_PARTLY;
 	if (run->options->json)
 		print_json(run, &runs, counts);
 	else
-		for (size_t i = 0; i < runs.n; i++)
-			print_run(run, runs.docs[i]);
-	if (!run->options->json)
-		print_tally(counts);
-	for (size_t i = 0; i < runs.n; i++)
-		yyjson_doc_free(runs.docs[i]);
-	free(runs.docs);
+		print_text(run, &runs, counts);
+	forget(&runs);
 }
 
 int64_t
@@ -311,9 +382,8 @@ summary_full_age(struct run *run)
 		    clock_parse_rfc3339(started, strlen(started), &at) == 0 &&
 		    now - at > age)
 			age = now - at;
-		yyjson_doc_free(runs.docs[i]);
 	}
-	free(runs.docs);
+	forget(&runs);
 	buf_free(&out);
 	return age;
 }

@@ -130,12 +130,13 @@ end_round(struct run *r)
 		if (r->children[i].away)
 			graver(r, EXIT_TEMPORARY);
 	show_ready(r);
-	/* What is durable is; the others end while join is asked for it. */
-	if (last)
+	/* The others have last words; the result comes after them. */
+	r->untold = last;
+	if (last) {
 		begin_stop(r);
-	summary_print(r);
-	if (last)
 		return;
+	}
+	summary_print(r);
 	r->phase = PHASE_IDLE;
 	r->next_ms = r->round_ms + r->every_ms;
 	if (r->next_ms < clock_ms())
@@ -300,7 +301,8 @@ reload(struct run *r)
 	notify_reloading();
 	show_make_way();
 	if (set_scope(r) != EXIT_DONE) {
-		log_error("the rules stay as they were");
+		log_error("the new rules are wrong, see above; the set goes on "
+			  "with the rules that it has");
 	} else {
 		log_info("the rules are loaded again");
 		for (size_t i = 0; i < r->n; i++)
@@ -451,7 +453,7 @@ supervise(struct run *r)
 	begin_round(r);
 	loop_run(r->loop);
 	words_close(r);
-	/* Join may not have had its database before. */
+	/* Join may not have had its database before; and this is the end. */
 	if (r->untold)
 		summary_print(r);
 	show_close(r);

@@ -99,6 +99,15 @@ config '.state = "held.db" | .sources = ["none.json"] | .sinks = ["ndjson:held"]
 run "$IDMESH" run "$TMP/run.json" --mode full --json
 is 'a run whose sweep is held says 1' \
 	"$status:$(printf %s "$out" | jq -r '[.exit, .runs[0].state] | join(":")')" 1:1:held
+held=$(printf %s "$out" | jq .runs[0].run)
+run "$IDMESH" run "$TMP/run.json" --mode delta --json
+is 'so does a later one that is well itself: the held one waits' \
+	"$status:$(printf %s "$out" | jq -c '[.exit, .runs[0].state, .held]')" \
+	"1:[1,\"done\",[{\"source\":\"okta:contoso\",\"run\":$held}]]"
+run "$IDMESH" run "$TMP/run.json" --mode delta
+is 'and the command is the last word' "$status:$(tail -n 1 <<<"$err")" \
+	"1:okta:contoso run $held holds objects back that would leave: \
+idmesh join approve --db $TMP/held.db okta:contoso/$held"
 config '.state = "other.db"'
 run "$IDMESH" run "$TMP/run.json"
 is 'a target of another database is wrong use' "$status" 100
