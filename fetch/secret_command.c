@@ -75,7 +75,7 @@ set(const char *ref)
 		fputc('\n', stderr);
 	}
 	if (result < 0)
-		die(EXIT_USAGE, "%s", why.text);
+		die(result == -2 ? EXIT_TEMPORARY : EXIT_USAGE, "%s", why.text);
 	return which(ref);
 }
 

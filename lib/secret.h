@@ -62,7 +62,8 @@ int secret_which(const char *ref, struct buf *out, struct why *why);
 /*
  * Reads the value from fd up to its end and writes it as a 0600 file in the
  * secrets folder: whole or not at all, also through a crash.  Makes missing
- * folders, 0700.  -1 with why filled.
+ * folders, 0700.  With why filled -1, or -2 when a later attempt may do, as on
+ * a full disk.
  */
 int secret_store(const char *ref, int fd, struct why *why);
 

@@ -18,6 +18,8 @@
 
 #include "mem.h"
 
+#define ELSEWHERE \
+	"run it with sudo, or set IDMESH_SECRETS_DIR to a folder of yours"
 #define FOLDER (O_RDONLY | O_DIRECTORY | O_CLOEXEC)
 
 /* Where we are below the folder, for messages. */
@@ -27,9 +29,11 @@ struct place {
 	size_t len; /* of name, as far as we have come */
 };
 
+/* errno is 0 behind a judgement of ours; the system's own stays. */
 static int
 refuse(struct why *why, const struct place *p, const char *text)
 {
+	errno = 0;
 	return why_set(why, SECRET_CODE, NULL, "%s%s%.*s: %s", p->dir,
 	    p->len > 0 ? "/" : "", (int)p->len, p->name, text);
 }
@@ -37,10 +41,26 @@ refuse(struct why *why, const struct place *p, const char *text)
 static int
 refuse_errno(struct why *why, const struct place *p)
 {
+	int saved = errno;
+
 	if (errno == ELOOP || errno == ENOTDIR)
 		return refuse(why, p,
 		    "a link or no folder; put the folder or file itself there");
-	return refuse(why, p, strerror(errno));
+	if (errno == EACCES || errno == EPERM)
+		refuse(why, p, "you may not; " ELSEWHERE);
+	else
+		refuse(why, p, strerror(errno));
+	errno = saved;
+	return -1;
+}
+
+/* The place is right, and a later attempt may do. */
+static int
+is_temporary(int error)
+{
+	return error == ENOSPC || error == EDQUOT || error == EFBIG ||
+	       error == EIO || error == ENOMEM || error == EMFILE ||
+	       error == ENFILE;
 }
 
 static int
@@ -95,6 +115,15 @@ check_file(int fd, const struct place *p, int credential, struct why *why)
 	return 0;
 }
 
+/* A new folder is durable once its parent is. */
+static int
+make_part(int fd, const char *part)
+{
+	if (mkdirat(fd, part, 0700) != 0)
+		return errno == EEXIST ? 0 : -1;
+	return fsync(fd);
+}
+
 /*
  * Opens the folder that the last part of the name lies in; make: creates what
  * is missing.  The descriptor, -1 with why filled, or -2 when it is missing.
@@ -119,8 +148,7 @@ open_folder(struct place *p, int make, struct why *why)
 		part = xstrndup(p->name + p->len + (p->len > 0),
 		    (size_t)(slash - p->name) - p->len - (p->len > 0));
 		p->len = (size_t)(slash - p->name);
-		/* A new folder is durable once its parent is. */
-		if (make && mkdirat(fd, part, 0700) == 0 && fsync(fd) != 0) {
+		if (make && make_part(fd, part) != 0) {
 			refuse_errno(why, p);
 			free(part);
 			break;
@@ -179,20 +207,25 @@ static int
 make_folder(const char *dir, struct why *why)
 {
 	char *path = xstrdup(dir);
-	int r = 0;
+	int error = 0;
 
-	for (char *s = path + 1; *s != '\0'; s++) {
+	for (char *s = path + 1; *s != '\0' && error == 0; s++) {
 		if (*s != '/')
 			continue;
 		*s = '\0';
-		(void)mkdir(path, 0755);
+		if (mkdir(path, 0755) != 0 && access(path, F_OK) != 0)
+			error = errno;
 		*s = '/';
 	}
-	if (mkdir(dir, 0700) != 0 && errno != EEXIST)
-		r = why_set(
-		    why, SECRET_CODE, NULL, "%s: %s", dir, strerror(errno));
+	if (error == 0 && mkdir(dir, 0700) != 0 && errno != EEXIST)
+		error = errno;
 	free(path);
-	return r;
+	if (error == 0)
+		return 0;
+	why_set(why, SECRET_CODE, NULL, "%s cannot be made (%s); %s", dir,
+	    strerror(error),
+	    is_temporary(error) ? "make room on its disk" : ELSEWHERE);
+	return is_temporary(error) ? -2 : -1;
 }
 
 static int
@@ -249,19 +282,21 @@ secret_file_write(
 {
 	struct place p = { dir, name, 0 };
 	char *temp;
-	int folder, r = 0;
+	int folder, r = make_folder(dir, why);
 
-	if (make_folder(dir, why) != 0)
-		return -1;
+	if (r != 0)
+		return r;
 	folder = open_folder(&p, 1, why);
 	if (folder == -2)
 		return refuse(why, &p, "cannot be made");
 	if (folder < 0)
-		return -1;
+		return is_temporary(errno) ? -2 : -1;
 	p.len = strlen(name);
 	temp = xasprintf(".%s.%ld", base(name), (long)getpid());
-	if (replace(folder, temp, base(name), s) != 0)
-		r = refuse(why, &p, strerror(errno));
+	if (replace(folder, temp, base(name), s) != 0) {
+		r = is_temporary(errno) ? -2 : -1;
+		refuse_errno(why, &p);
+	}
 	free(temp);
 	close(folder);
 	return r;

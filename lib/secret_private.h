@@ -22,7 +22,10 @@
 int secret_file_open(
     const char *dir, const char *name, int credential, int *fd, struct why *why);
 
-/* Writes the value there; 0, or -1 with why filled.  secret_file.c */
+/*
+ * Writes the value there; 0, or with why filled -1, or -2 when a later attempt
+ * may do (a full disk).  secret_file.c
+ */
 int secret_file_write(
     const char *dir, const char *name, const struct secret *s, struct why *why);
 

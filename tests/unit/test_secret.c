@@ -5,12 +5,14 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/xattr.h>
 #include <unistd.h>
@@ -461,6 +463,41 @@ stores_whole_files(void **state)
 	assert_int_equal(st.st_mode & 07777, 0700);
 }
 
+static int
+store_ref(const char *text, struct why *why)
+{
+	int p[2], r;
+
+	assert_int_equal(pipe(p), 0);
+	assert_int_equal(write(p[1], text, strlen(text)), strlen(text));
+	close(p[1]);
+	r = secret_store(REF, p[0], why);
+	close(p[0]);
+	return r;
+}
+
+/* Who may not write there is told what to do; no room is no wrong use. */
+static void
+cannot_store(void **state)
+{
+	struct rlimit old, none;
+	struct why why = { 0 };
+
+	(void)state;
+	setenv("IDMESH_SECRETS_DIR", "/dev/null/secrets", 1);
+	assert_int_equal(store_ref("S3cr3t", &why), -1);
+	assert_non_null(strstr(why.text, "sudo, or set IDMESH_SECRETS_DIR"));
+	setenv("IDMESH_SECRETS_DIR", at("files"), 1);
+	assert_int_equal(getrlimit(RLIMIT_FSIZE, &old), 0);
+	none = old;
+	none.rlim_cur = 2;
+	signal(SIGXFSZ, SIG_IGN);
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &none), 0);
+	assert_int_equal(store_ref("S3cr3t", &why), -2);
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &old), 0);
+	assert_int_equal(access(at(PATH), F_OK), -1);
+}
+
 static void
 stores_into_a_new_place(void **state)
 {
@@ -495,6 +532,7 @@ main(void)
 		TEST(size_is_bounded),
 		TEST(stores_whole_files),
 		TEST(stores_into_a_new_place),
+		TEST(cannot_store),
 	};
 
 	umask(022);
