@@ -202,8 +202,8 @@ quoted(struct buf *out, const char *label, const char *value)
 	buf_fmt(out, "%s", label != NULL ? label : "");
 	if (value == NULL)
 		return;
-	buf_char(out, ' ');
-	buf_json_str(out, value);
+	/* As it is: U+001F between the parts of a key is for report_text(). */
+	buf_fmt(out, " \"%s\"", value);
 }
 
 void
@@ -231,10 +231,9 @@ conflict_text(const struct conflict *c, struct buf *out)
 		quoted(out, c->label, c->value);
 	}
 	if (c->against != NULL) {
-		buf_fmt(out, ", but %s ", c->against);
-		buf_json_str(out, c->other_has);
-		buf_str(out, " is not ");
-		buf_json_str(out, c->object_has);
+		buf_fmt(out, ", but %s \"%s\" is not \"%s\"", c->against,
+		    c->other_has != NULL ? c->other_has : "",
+		    c->object_has != NULL ? c->object_has : "");
 	} else if (strcmp(c->why, "ambiguous") == 0) {
 		buf_str(out, ", and so does another one");
 	}

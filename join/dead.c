@@ -97,12 +97,12 @@ table_row(sqlite3_stmt *st, bool raw)
 	first = store_text(st, FIRST_TIME);
 	snprintf(since, sizeof(since), "%.19sZ",
 	    first != NULL ? first : store_text(st, TIME));
-	printf(form, store_text(st, SOURCE), store_text(st, STREAM),
+	report_print(form, store_text(st, SOURCE), store_text(st, STREAM),
 	    store_text(st, ID), store_text(st, STAGE), store_text(st, LAST_RUN),
 	    store_text(st, TRIES), since, placed ? at : "", placed ? ": " : "",
 	    why != NULL ? why : "");
 	if (raw)
-		printf("  %s\n", text != NULL ? text : "(not kept)");
+		report_print("  %s\n", text != NULL ? text : "(not kept)");
 }
 
 static int
@@ -124,8 +124,8 @@ list(const struct dead_filter *f, bool json, bool raw)
 	    " AND ifnull(?2, t.name) = t.name ORDER BY s.name, t.name, x.pk",
 	    "tt", f->source, f->stream);
 	if (!json)
-		printf(form, "SOURCE", "STREAM", "ID", "STAGE", "RUN", "TRIES",
-		    "SINCE", "REASON", "", "");
+		report_print(form, "SOURCE", "STREAM", "ID", "STAGE", "RUN",
+		    "TRIES", "SINCE", "REASON", "", "");
 	while (store_row(s, st)) {
 		if (!dead_named(f, store_text(st, ID)))
 			continue;

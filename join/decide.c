@@ -248,6 +248,7 @@ list_one(sqlite3_stmt *st, const struct deciding *d, struct buf *b)
 		for (int i = 1; i < 9; i++)
 			msg_str(b, names[i], store_text(st, i));
 		buf_char(b, '}');
+		report_line(b);
 	} else {
 		buf_fmt(b, "%4s  %-6s %s %s  %s %s%s%s", store_text(st, 0),
 		    store_text(st, 1), store_text(st, 2),
@@ -258,8 +259,8 @@ list_one(sqlite3_stmt *st, const struct deciding *d, struct buf *b)
 		if (store_text(st, 7) != NULL)
 			buf_fmt(b, "  (undone %s by %s)", store_text(st, 7),
 			    store_text(st, 8));
+		report_text(b);
 	}
-	report_line(b);
 }
 
 static int

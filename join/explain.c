@@ -54,14 +54,15 @@ print_head(const struct person *p)
 	const char *name = known_as(p);
 	char when[CLOCK_TEXT];
 
-	printf("%s %s", p->type, name != NULL ? name : "");
-	printf("%s%s\n", name != NULL ? "  " : "",
+	report_print("%s %s", p->type, name != NULL ? name : "");
+	report_print("%s%s\n", name != NULL ? "  " : "",
 	    p->id != NULL ? p->id : standing(p));
 	if (p->leave_at != 0) {
 		clock_rfc3339(p->leave_at, when);
-		printf("  has left; what they have stays until %s\n", when);
+		report_print(
+		    "  has left; what they have stays until %s\n", when);
 	} else if (p->state != NULL && strcmp(p->state, "gone") == 0) {
-		printf("  has left\n");
+		report_print("  has left\n");
 	}
 }
 
@@ -75,8 +76,9 @@ print_stopped(struct store *s, const struct person *p)
 
 	if (!store_row(s, st))
 		return;
-	printf("  plan %s of this type is stopped: the mesh stays as it was, "
-	       "values are those of the sources\n",
+	report_print(
+	    "  plan %s of this type is stopped: the mesh stays as it was, "
+	    "values are those of the sources\n",
 	    store_text(st, 0));
 	store_end(st);
 }
@@ -85,21 +87,22 @@ static void
 print_link(const struct contributor *c)
 {
 	if (c->key == MATCH_DECIDED) {
-		printf("joined by decision");
+		report_print("joined by decision");
 	} else if (c->label == NULL) {
-		printf("stands for itself");
+		report_print("stands for itself");
 	} else {
-		printf("joined by %s", c->label);
+		report_print("joined by %s", c->label);
 		if (c->value != NULL)
-			printf(" \"%s\"", c->value);
+			report_print(" \"%s\"", c->value);
 		if (c->place != NULL)
-			printf(" (%s)", c->place);
+			report_print(" (%s)", c->place);
 	}
 	if (c->run != NULL)
-		printf(" in %s", c->run);
+		report_print(" in %s", c->run);
 	if (c->label != NULL && c->value == NULL)
-		printf("; it no longer shares one, and stays until a stronger "
-		       "key objects");
+		report_print(
+		    "; it no longer shares one, and stays until a stronger "
+		    "key objects");
 }
 
 static void
@@ -108,18 +111,18 @@ print_contributors(const struct person *p)
 	for (size_t i = 0; i < p->n; i++) {
 		const struct contributor *c = &p->of[i];
 
-		printf("  %s/%s  ", c->source, c->id);
+		report_print("  %s/%s  ", c->source, c->id);
 		if (c->gone != NULL)
-			printf("left (%s)", c->gone);
+			report_print("left (%s)", c->gone);
 		else if (p->mesh == 0)
-			printf("alone");
+			report_print("alone");
 		else if (i == 0)
-			printf(p->n > 1 && p->of[1].gone == NULL
-				   ? "leads"
-				   : "is the only one");
+			report_print(p->n > 1 && p->of[1].gone == NULL
+					 ? "leads"
+					 : "is the only one");
 		else
 			print_link(c);
-		putchar('\n');
+		report_print("\n");
 	}
 }
 
@@ -130,7 +133,7 @@ print_aliases(struct store *s, const struct person *p)
 	    s, "SELECT id FROM alias WHERE mesh = ? ORDER BY id", "i", p->mesh);
 
 	while (store_row(s, st))
-		printf("  was also %s\n", store_text(st, 0));
+		report_print("  was also %s\n", store_text(st, 0));
 }
 
 static void
@@ -146,11 +149,11 @@ print_conflicts(
 		for (size_t k = 0; k < n; k++) {
 			buf_str(&line, list[k].held ? "  held: " : "  open: ");
 			conflict_text(&list[k], &line);
-			report_line(&line);
+			report_text(&line);
 			buf_str(&line, "        ");
 			conflict_way_out(&list[k], db, &line);
 			if (line.len > 8)
-				report_line(&line);
+				report_text(&line);
 			buf_clear(&line);
 		}
 		conflict_free(list, n);
@@ -274,14 +277,14 @@ print_value(const struct rules *r, const struct person *p, const char *name,
 		add_origin(&story, r, p, 0, name);
 	else
 		buf_str(&story, "as it was when they left");
-	printf("  %-17s %-28s %s", name, text.data,
+	report_print("  %-17s %-28s %s", name, text.data,
 	    story.data != NULL ? story.data : "");
 	if (said != NULL && p->nparts > 1)
-		printf("  (%s:%d)", said->flow->file, said->flow->line);
+		report_print("  (%s:%d)", said->flow->file, said->flow->line);
 	else if (said == NULL && p->nparts > 0 &&
 		 rules_place(r, p->type, name, &place) == 0)
-		printf("  (%s:%d)", place.file, place.line);
-	putchar('\n');
+		report_print("  (%s:%d)", place.file, place.line);
+	report_print("\n");
 	buf_free(&text);
 	buf_free(&story);
 }
@@ -373,7 +376,7 @@ explain(struct store *s, struct rules *r, const struct explaining *e)
 	}
 	for (size_t i = 0; i < n; i++) {
 		if (i > 0 && !e->json)
-			putchar('\n');
+			report_print("\n");
 		one = explain_one(s, r, &found[i], e);
 		if (one != EXIT_DONE)
 			code = one;

@@ -14,6 +14,7 @@
 
 #include "mem.h"
 #include "msg.h"
+#include "report.h"
 
 /* Nearest first; a group is reached once by each of its members. */
 #define PATHS                                                    \
@@ -123,7 +124,7 @@ explain_groups(struct store *s, int64_t person)
 		} else {
 			add_sources(s, person, list[i].grp, &path);
 		}
-		printf("  in %-24s %s\n", name.data,
+		report_print("  in %-24s %s\n", name.data,
 		    path.data != NULL ? path.data : "");
 	}
 	buf_free(&name);

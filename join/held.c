@@ -20,14 +20,14 @@ print_text(const char *db, const struct conflict *c, const char *last)
 	struct buf line = { 0 };
 
 	if (last == NULL || strcmp(last, c->why) != 0)
-		printf("%s%s\n", last != NULL ? "\n" : "", c->why);
+		report_print("%s%s\n", last != NULL ? "\n" : "", c->why);
 	buf_str(&line, c->held ? "  held  " : "        ");
 	conflict_text(c, &line);
-	report_line(&line);
+	report_text(&line);
 	buf_str(&line, "        ");
 	conflict_way_out(c, db, &line);
 	if (line.len > 8)
-		report_line(&line);
+		report_text(&line);
 	buf_free(&line);
 }
 
@@ -90,10 +90,11 @@ print_summary(struct store *s, size_t conflicts)
 
 	store_end(st);
 	if (conflicts == 0 && held == 0)
-		puts("nothing is held, and nothing is to be decided");
+		report_print("nothing is held, and nothing is to be decided\n");
 	else if (held > 0)
-		printf("\n%lld object%s held, in no person until somebody "
-		       "decides or the data is mended\n",
+		report_print(
+		    "\n%lld object%s held, in no person until somebody "
+		    "decides or the data is mended\n",
 		    (long long)held, held == 1 ? " is" : "s are");
 }
 

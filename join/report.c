@@ -6,7 +6,9 @@
 
 #include "join.h"
 
+#include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "log.h"
@@ -32,6 +34,48 @@ report_line(struct buf *b)
 {
 	buf_char(b, '\n');
 	fwrite(b->data, 1, b->len, stdout);
+	buf_clear(b);
+}
+
+static void
+write_clean(const char *s, size_t len)
+{
+	for (size_t i = 0; i < len; i++) {
+		unsigned char c = (unsigned char)s[i];
+		unsigned char next = i + 1 < len ? (unsigned char)s[i + 1] : 0;
+
+		if (c == 0xc2 && next >= 0x80 && next < 0xa0) {
+			putchar(' ');
+			i++;
+		} else if (c == 0x1f) {
+			fputs(", ", stdout);
+		} else {
+			putchar((c < ' ' && c != '\n') || c == 0x7f ? ' ' : c);
+		}
+	}
+}
+
+void
+report_print(const char *fmt, ...)
+{
+	char *text;
+	va_list ap;
+	int len;
+
+	va_start(ap, fmt);
+	len = vasprintf(&text, fmt, ap);
+	va_end(ap);
+	if (len < 0)
+		return;
+	write_clean(text, (size_t)len);
+	free(text);
+}
+
+void
+report_text(struct buf *b)
+{
+	buf_char(b, '\n');
+	write_clean(b->data, b->len);
 	buf_clear(b);
 }
 

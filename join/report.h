@@ -26,8 +26,15 @@ int dead_retry(const struct dead_filter *f);
 /* idmesh-transform stands beside this program; the caller frees its path. */
 char *transform_program(void);
 
-/* One line to stdout; the buffer is empty then. */
+/* One line of JSON to stdout; the buffer is empty then. */
 void report_line(struct buf *b);
+/*
+ * Text for people to stdout.  Names come from the sources: what would steer a
+ * terminal is blank, and the parts of a key have a comma between them.
+ */
+void report_print(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+/* The same of a whole line; the buffer is empty then. */
+void report_text(struct buf *b);
 /* Closes the store; the exit code, also of all that was printed. */
 int report_close(struct store *s);
 /* dead.c: is the id one of those that were named, or was none? */
