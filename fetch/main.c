@@ -6,9 +6,24 @@
  */
 
 #include <string.h>
+#include <unistd.h>
 
 #include "fetch.h"
 #include "forecast.h"
+
+/* "fetch forcast" is no file: a verb that is near was meant. */
+static void
+check_verb(const char *word)
+{
+	static const char *const verbs[] = { "test", "report", "forecast" };
+	const char *near = why_nearest(word, verbs, 3);
+
+	if (near != NULL && access(word, F_OK) != 0)
+		die(EXIT_USAGE,
+		    "there is no 'fetch %s' and no such file; did you mean "
+		    "'idmesh fetch %s'?",
+		    word, near);
+}
 
 int
 main(int argc, char *argv[])
@@ -22,5 +37,7 @@ main(int argc, char *argv[])
 		return command_report(argc - 1, argv + 1);
 	if (argc > 1 && strcmp(argv[1], "forecast") == 0)
 		return command_forecast(argc - 1, argv + 1);
+	if (argc > 1)
+		check_verb(argv[1]);
 	return command_fetch(argc, argv);
 }

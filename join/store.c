@@ -52,7 +52,9 @@ advice(int code)
 		return "look at its disk; restore a backup of it, or move it "
 		       "away and the next run begins anew";
 	case SQLITE_NOTADB:
-		return "name another file";
+		return "if it was the state before, its beginning is damaged: "
+		       "restore a backup, or move it away and the next run "
+		       "begins anew; else name another file";
 	case SQLITE_NOMEM:
 		return "make room in memory and run again";
 	case SQLITE_BUSY:

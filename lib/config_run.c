@@ -28,17 +28,28 @@ check_sink(const char *value, struct why *why)
 {
 	static const char *const kinds[] = { "sqlite", "ndjson" };
 	const char *colon = strchr(value, ':');
+	const char *near;
 	char *kind;
-	int r;
 
 	if (colon == NULL || colon[1] == '\0')
 		return why_set(why, CONFIG_CODE, NULL,
 		    "a sink is a kind and a path; write one like "
 		    "\"sqlite:mesh.db\" or \"ndjson:changes.ndjson\"");
 	kind = xstrndup(value, (size_t)(colon - value));
-	r = config_choice(kind, kinds, COUNT(kinds), why);
+	near = why_nearest(kind, kinds, COUNT(kinds));
+	if (strcmp(kind, kinds[0]) == 0 || strcmp(kind, kinds[1]) == 0) {
+		free(kind);
+		return 0;
+	}
+	if (near != NULL)
+		why_set(why, CONFIG_CODE, NULL,
+		    "there is no %s; did you mean \"%s:%s\"?", kind, near,
+		    colon + 1);
+	else
+		why_set(why, CONFIG_CODE, NULL,
+		    "there is no %s; write sqlite:PATH or ndjson:PATH", kind);
 	free(kind);
-	return r;
+	return -1;
 }
 
 static int

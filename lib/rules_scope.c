@@ -251,6 +251,17 @@ compile_key(struct part *p, const struct term_entry *e)
 	}
 }
 
+/* The statement that a second one of this name comes behind. */
+static const struct statement *
+first_scope(const struct rules *r, const char *name)
+{
+	const struct statement *s = r->load.statements;
+
+	while (strcmp(s->noun, "scope") != 0 || strcmp(s->name, name) != 0)
+		s++;
+	return s;
+}
+
 void
 rules_scope_compile(struct rules *r, const struct statement *st)
 {
@@ -267,8 +278,11 @@ rules_scope_compile(struct rules *r, const struct statement *st)
 		return;
 	}
 	if (p.m->scoped) {
+		const struct statement *first = first_scope(r, st->name);
+
 		load_error(&r->load, st->file, st->line,
-		    "scope \"%s\" is given twice", st->name);
+		    "scope \"%s\" is given twice; the first one is at %s:%d",
+		    st->name, first->file, first->line);
 		return;
 	}
 	p.m->scoped = 1;

@@ -74,7 +74,9 @@ duration(const char *name, const char *text)
 	n = strtol(text, &end, 10);
 	unit = *end != '\0' ? strchr(units, *end) : NULL;
 	if (errno != 0 || n < 1 || n > 100000 || unit == NULL || end[1] != '\0')
-		opt_wrong(&use, "%s: %s is no time; write 90s, 15m, 1h or 7d",
+		opt_wrong(&use,
+		    "%s: %s is no time; write a number and s, m, h or d, as in "
+		    "90s, 15m, 1h or 7d",
 		    name, text);
 	return n * ms[unit - units];
 }

@@ -29,7 +29,10 @@ sqlite_failed(
 		    place);
 	case SQLITE_NOTADB:
 		return sink_fail(why, EXIT_USAGE,
-		    "%s is no SQLite database; name another file", place);
+		    "%s is no SQLite database; if it was the mesh before, "
+		    "its beginning is damaged: remove it and the next run "
+		    "builds it anew; else name another file",
+		    place);
 	case SQLITE_CORRUPT:
 		/* SQLite says so of sectors that cannot be read, too. */
 		return sink_fail(why, EXIT_TEMPORARY,

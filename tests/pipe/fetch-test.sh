@@ -200,6 +200,7 @@ wrong 'a state of another version' 'version 2' --resume "$TMP/s5" "$f"
 wrong 'an empty state' 'no state of okta:contoso' --resume "$TMP/s6" "$f"
 wrong 'a scope that is none' 'transform describe' --scope "$TMP/scope" "$f"
 wrong 'a log that cannot be written' 'request log' --request-log /none/x "$f"
+wrong 'a verb that is none' "did you mean 'idmesh fetch forecast'" forcast "$f"
 wrong 'an option that is none' 'did you mean --mode' --mod full "$f"
 
 unlike 'the token is in no output' "$(cat "$TMP"/*.log "$TMP"/run.*)" "$TOKEN"

@@ -439,7 +439,9 @@ run_faults(void **state)
 		{ "{\"sources\": [\"a\"], \"sinks\": [\"sqlite:\"]}", 1,
 		    "sinks", "a kind and a path" },
 		{ "{\"sources\": [\"a\"], \"sinks\": [\"sqlit:m\"]}", 1,
-		    "sinks", "did you mean \"sqlite\"?" },
+		    "sinks", "did you mean \"sqlite:m\"?" },
+		{ "{\"sources\": [\"a\"], \"sinks\": [\"postgres:m\"]}", 1,
+		    "sinks", "write sqlite:PATH or ndjson:PATH" },
 		{ "{\"sources\": [\"\"], \"sinks\": [\"sqlite:m\"]}", 1,
 		    "sources: is empty", "path" },
 		{ "{\"sources\": [\"a\"], \"sinks\": [\"sqlite:m\"],\n"
