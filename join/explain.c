@@ -87,7 +87,8 @@ static void
 print_link(const struct contributor *c)
 {
 	if (c->key == MATCH_DECIDED) {
-		report_print("joined by decision");
+		report_print("joined by decision %s",
+		    c->place != NULL ? c->place : "that was undone");
 	} else if (c->label == NULL) {
 		report_print("stands for itself");
 	} else {

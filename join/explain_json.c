@@ -33,7 +33,7 @@ add_contributor(struct buf *b, const struct contributor *c, bool lead)
 	if (lead)
 		msg_bool(b, "leads", true);
 	else if (c->key == MATCH_DECIDED)
-		msg_bool(b, "decided", true);
+		msg_str(b, "decision", c->place != NULL ? c->place : "undone");
 	if (!lead && c->label != NULL) {
 		msg_str(b, "key", c->label);
 		msg_str(b, "value", c->value);

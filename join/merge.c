@@ -354,7 +354,8 @@ tell_done(struct join *j, struct merge *m)
 		log_warn("functions of flow rules failed %lld times",
 		    (long long)m->failures);
 	if (any_row(j->store, "SELECT 1 FROM held LIMIT 1"))
-		log_info("some objects are held: see the table `held`");
+		log_info("some objects are held: idmesh join held --db %s",
+		    j->store->path);
 	m->bodies = m->told = m->failures = 0;
 }
 

@@ -127,6 +127,29 @@ by_rank(const void *a, const void *b)
 	return order != 0 ? order : strcmp(x->id, y->id);
 }
 
+/* Who decided the link, and why. */
+static void
+load_decision(struct store *s, struct contributor *c)
+{
+	struct buf name = { 0 };
+	sqlite3_stmt *st;
+
+	find_name(s, c->pk, &name);
+	st = store_ask(s,
+	    "SELECT pk || ' by ' || who || coalesce(': ' || why, '')"
+	    " FROM decision WHERE undone_at IS NULL AND verb = 'join'"
+	    " AND ?1 IN (a, b) ORDER BY pk DESC LIMIT 1",
+	    "t", name.data);
+	if (store_row(s, st)) {
+		c->place = copy(st, 0);
+		store_end(st);
+	}
+	buf_free(&name);
+	/* That the merge behind it was in some run says nothing. */
+	free(c->run);
+	c->run = NULL;
+}
+
 /* The key of the link: its name, its line, and whether it still holds. */
 static void
 load_evidence(struct store *s, struct person *p, struct contributor *c)
@@ -135,6 +158,8 @@ load_evidence(struct store *s, struct person *p, struct contributor *c)
 	    s, "SELECT label, print FROM keydef WHERE pk = ?", "i", c->key);
 	char print[17];
 
+	if (c->key == MATCH_DECIDED)
+		load_decision(s, c);
 	if (c->key < 0 || !store_row(s, st))
 		return;
 	c->label = copy(st, 0);
