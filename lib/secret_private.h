@@ -19,8 +19,8 @@
  * filled when it may not be trusted.  credential: a group may have the right to
  * read, as systemd leaves it.  secret_file.c
  */
-int secret_file_open(
-    const char *dir, const char *name, int credential, int *fd, struct why *why);
+int secret_file_open(const char *dir, const char *name, int credential, int *fd,
+    struct why *why);
 
 /*
  * Writes the value there; 0, or with why filled -1, or -2 when a later attempt
