@@ -94,7 +94,9 @@ json_example() {
 		here "$1" >"$WORLD/example.json" &&
 			(cd "$WORLD" && idmesh fetch test example.json)
 	else
-		cp "$1" "$WORLD/example-run.json" &&
+		mkdir -p "$WORLD/var" &&
+			sed "s,/var/lib/idmesh/contoso,$WORLD/var," "$1" \
+				>"$WORLD/example-run.json" &&
 			(cd "$WORLD" && idmesh run example-run.json)
 	fi
 }
@@ -221,7 +223,8 @@ export IDMESH_RULES=$WORLD/rules
 for file in "$TMP"/examples/lib-config.5-*; do
 	jq -e 'has("ConfigJson")' "$file" >/dev/null &&
 		here "$file" >"$WORLD/$(jq -r .connector "$file").json"
-	jq -e 'has("sources")' "$file" >/dev/null &&
+	[ -e "$WORLD/idmesh.json" ] ||
+		! jq -e 'has("sources")' "$file" >/dev/null ||
 		jq '.keepRaw = true' "$file" >"$WORLD/idmesh.json"
 done
 ok 'config(5) has a source file and a run file' \

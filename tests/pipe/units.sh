@@ -45,6 +45,14 @@ for unit in "$units"/*.service; do
 	done
 done
 
+# The references of config(5) are what the units are handed.
+for unit in idmesh@ idmesh-round@; do
+	is "$unit hands over every secret of config(5)'s examples" \
+		"$(sed -n 's/^LoadCredentialEncrypted=//p' "$units/$unit.service" |
+			sed 's/%i/contoso/' | sort)" \
+		"$(sed -n 's,.*"secret://\([^"]*\)".*,\1,p' lib/config.5 | tr / . | sort -u)"
+done
+
 # A credential is found by the name that the unit gives it.
 name=$(sed -n 's/^LoadCredentialEncrypted=\(okta.*\)/\1/p' \
 	"$units/idmesh@.service" | sed s/%i/contoso/)
