@@ -218,6 +218,7 @@ marked_rows(struct store *s, struct sweep *w, struct flow *f)
 	    " JOIN object o ON o.pk = l.pk"
 	    " WHERE o.stream = ? AND l.generation = ? ORDER BY l.pk LIMIT ?",
 	    "iii", w->stream, w->generation, (int64_t)SWEEP_CHUNK);
+	enum wait wait;
 	size_t n = 0;
 
 	while (store_row(s, st)) {
@@ -225,12 +226,17 @@ marked_rows(struct store *s, struct sweep *w, struct flow *f)
 		gone[n].mesh = sqlite3_column_int64(st, 1);
 		why[n++] = xstrdup(store_text(st, 2));
 	}
+	wait = edge_wait(s, f);
 	for (size_t i = 0; i < n; i++) {
-		object_leave(s, f, &gone[i], why[i]);
+		edge_leave(s, f, wait, &gone[i], why[i]);
+		/* One that waits has a mark of its own now. */
+		store_do(s,
+		    "DELETE FROM leaving WHERE pk = ? AND generation = ?", "ii",
+		    gone[i].pk, w->generation);
 		free(why[i]);
 	}
 	w->last = w->after;
-	w->gone = (int64_t)n;
+	w->gone = f->counts.gone;
 	w->rows = n;
 }
 

@@ -202,4 +202,25 @@ like 'a short list is judged by the guard' "$status:$err" \
 is 'nothing was removed' "$(of_type GroupMember)" 90
 run "$JOIN" approve --db "$db" 4
 is 'unless it is approved' "$status:$(of_type GroupMember)" 0:50
+# --- a membership that is taken out by itself
+rm -f "$db"*
+first
+begin --mode delta
+mode=delta
+{
+	gone=()
+	for i in "${ids[@]:0:40}"; do gone+=("$(drop "$i")"); done
+	page User 1 '' "${gone[@]}"
+	end User 2
+	end Group 1
+	page GroupMember 1 '' '{"id":"g1/u100","op":"delete","reason":"removed"}' \
+		'{"id":"g1/u159","op":"delete","reason":"removed"}'
+	end GroupMember 2
+} | changes
+mode=full
+is 'many users are held' "$(state_of User | jq -r '.[0]')" held
+is 'the membership of one of them stays, that of another one leaves' \
+	"$(mesh | jq -r 'select(.type == "GroupMember") | .object |
+		"\(.groupId)/\(.memberId)"' | grep -cE '^g1/u(100|159)$'):$(mesh |
+		grep -c '"memberId":"u100"')" 1:2
 done_testing
