@@ -159,7 +159,7 @@ wrong() {
 	local name=$1 want=$2
 	shift 2
 	run "$IDMESH" fetch "$@"
-	is "wrong: $name" "$status" 100
+	is "wrong: $name" "$status" "${code:-100}"
 	like "wrong: $name, says what" "$err" "$want"
 	is "wrong: $name, writes nothing" "$out" ''
 }
@@ -195,9 +195,9 @@ wrong 'a state that is not there' 'cannot read' --resume "$TMP/none" "$f"
 wrong 'a delta without since' 'run a full import first' --resume "$TMP/s1" "$f"
 wrong 'a watermark that is no time' 'RFC 3339' --resume "$TMP/s2" "$f"
 wrong 'a state of another source' 'okta:other' --resume "$TMP/s3" "$f"
-wrong 'a torn state' 'whole line' --resume "$TMP/s4" "$f"
+code=111 wrong 'a torn state' 'whole line' --resume "$TMP/s4" "$f"
 wrong 'a state of another version' 'version 2' --resume "$TMP/s5" "$f"
-wrong 'an empty state' 'no state of okta:contoso' --resume "$TMP/s6" "$f"
+code=111 wrong 'an empty state' 'is empty: did what writes it fail' --resume "$TMP/s6" "$f"
 wrong 'a scope that is none' 'transform describe' --scope "$TMP/scope" "$f"
 wrong 'a log that cannot be written' 'request log' --request-log /none/x "$f"
 wrong 'a verb that is none' "did you mean 'idmesh fetch forecast'" forcast "$f"
