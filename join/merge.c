@@ -228,10 +228,11 @@ write_plan(struct store *s, const struct merge_type *t,
 
 	clock_rfc3339(clock_wall_ms(), at);
 	buf_fmt(&b,
-	    "{\"leave\":%lld,\"unjoin\":%lld,\"change\":%lld,\"of\":%lld,"
+	    "{\"leave\":%lld,\"disable\":%lld,\"unjoin\":%lld,"
+	    "\"change\":%lld,\"of\":%lld,"
 	    "\"by\":{",
-	    (long long)p->leaves, (long long)p->unjoins, (long long)p->changed,
-	    (long long)p->persons);
+	    (long long)p->leaves, (long long)p->disables, (long long)p->unjoins,
+	    (long long)p->changed, (long long)p->persons);
 	buf_add(&b, p->by.data, p->by.len);
 	buf_str(&b, "},\"why\":");
 	buf_json_str(&b, why->text);

@@ -18,7 +18,6 @@
 #include "mem.h"
 
 #define BODY_CHUNK 8000
-#define ENABLED "accountEnabled"
 
 struct part {
 	struct blend_part blend;
@@ -228,7 +227,7 @@ disable(struct body *b, const char *text, size_t len)
 		const struct policy_flow *f = &p->flows[i];
 		yyjson_val *v = yyjson_obj_get(object, f->attr);
 
-		if (strcmp(f->attr, ENABLED) == 0) {
+		if (strcmp(f->attr, MERGE_ENABLED) == 0) {
 			buf_add(&out, f->key, f->key_len);
 			buf_str(&out, "false");
 		} else if (v != NULL) {

@@ -25,12 +25,12 @@ merge_kind(const struct rules *r, const char *stream)
 }
 
 static void
-mark(struct store *s, int64_t type, int64_t object, bool changed)
+mark(struct store *s, int64_t type, int64_t object, int changed)
 {
 	store_do(s,
 	    "INSERT INTO dirty(type, object, changed) VALUES(?, ?, ?)"
 	    " ON CONFLICT DO UPDATE SET changed = changed | excluded.changed",
-	    "iii", type, object, (int64_t)(changed ? MERGE_DIRTY_CHANGED : 0));
+	    "iii", type, object, (int64_t)changed);
 }
 
 /* The values of one key. */
@@ -125,22 +125,27 @@ merge_values_put(struct store *s, const struct merge_type *t, size_t key,
 	return v.moved && !v.lookup;
 }
 
-/* Does the guard count who changes in one of these attributes? */
-static bool
-is_guarded(const struct policy *p, const char *changed)
+/* What the guards count: a change of one of their attributes, and that the
+ * source does not let somebody sign in any more. */
+static int
+guarded_changes(const struct policy *p, const struct merge_news *news)
 {
 	yyjson_doc *doc;
 	yyjson_val *name;
 	size_t i, n;
-	bool is = false;
+	int is = 0;
 
-	if (changed == NULL || p->change.nattrs == 0)
-		return false;
-	doc = yyjson_read(changed, strlen(changed), 0);
+	if (news->changed == NULL)
+		return 0;
+	doc = yyjson_read(news->changed, strlen(news->changed), 0);
 	yyjson_arr_foreach(yyjson_doc_get_root(doc), i, n, name)
 	{
 		for (size_t k = 0; k < p->change.nattrs; k++)
-			is |= yyjson_equals_str(name, p->change.attrs[k]);
+			if (yyjson_equals_str(name, p->change.attrs[k]))
+				is |= MERGE_DIRTY_CHANGED;
+		if (yyjson_equals_str(name, MERGE_ENABLED) &&
+		    yyjson_is_false(yyjson_obj_get(news->attrs, MERGE_ENABLED)))
+			is |= MERGE_DIRTY_DISABLED;
 	}
 	yyjson_doc_free(doc);
 	return is;
@@ -161,16 +166,17 @@ void
 merge_put(struct join *j, const struct flow *f, const struct merge_news *news)
 {
 	const struct merge_type *t = merge_type_named(j->merge, f->stream);
-	bool moved = false, guarded;
+	bool moved = false;
+	int guarded;
 
 	if (t == NULL) {
-		mark(j->store, f->type_pk, news->object, false);
+		mark(j->store, f->type_pk, news->object, 0);
 		return;
 	}
 	for (size_t k = 0; k < t->nkeys; k++)
 		moved |= merge_values_put(j->store, t, k, news);
-	guarded = is_guarded(t->policy, news->changed);
-	if (news->fresh || moved || guarded ||
+	guarded = guarded_changes(t->policy, news);
+	if (news->fresh || moved || guarded != 0 ||
 	    !is_linked(j->store, news->object))
 		mark(j->store, f->type_pk, news->object, guarded);
 }

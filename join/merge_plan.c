@@ -248,8 +248,11 @@ add_reason(struct store *s, const struct merge_type *t,
 
 	if (store_row(s, st))
 		gone = store_text(st, 0);
+	if (gone == NULL)
+		gone = (w->flags[object] & MERGE_IS_DISABLED) != 0 ? "disabled"
+								   : "held";
 	snprintf(text, sizeof(text), "%.100s %.50s",
-	    t->sources[w->rank[object]].name, gone != NULL ? gone : "held");
+	    t->sources[w->rank[object]].name, gone);
 	store_end(st);
 	while (i < r->used && strcmp(r->text[i], text) != 0)
 		i++;
@@ -258,6 +261,25 @@ add_reason(struct store *s, const struct merge_type *t,
 	else if (i == r->used)
 		snprintf(r->text[r->used++], sizeof(r->text[0]), "%s", text);
 	r->n[i]++;
+}
+
+/* Living objects that were disabled, at their own source's word. */
+static int64_t
+count_disabled(struct store *s, const struct merge_type *t,
+    const struct merge_part *p, struct reasons *r)
+{
+	int64_t n = 0;
+
+	for (size_t i = 0; i < p->n; i++) {
+		uint32_t object = p->objects[i];
+
+		if ((p->w->flags[object] & MERGE_IS_DISABLED) == 0 ||
+		    p->in[i].gone)
+			continue;
+		add_reason(s, t, p->w, object, r);
+		n++;
+	}
+	return n;
 }
 
 /* Was its leaving approved when its object was swept? */
@@ -354,6 +376,7 @@ merge_plan_make(struct store *s, const struct merge_type *t,
 			add_reason(s, t, w, leavers[i].object, &reasons);
 			p->leaves++;
 		}
+		p->disables += count_disabled(s, t, &part, &reasons);
 		p->unjoins += count_parted(&part);
 		p->objects += (int64_t)part.n;
 		for (size_t i = 0; i < part.n; i++) {
@@ -404,9 +427,11 @@ merge_plan_judge(
 {
 	const struct policy *y = t->policy;
 
-	if (is_over(&y->leave, p->leaves, p->persons))
-		return stop(&y->leave, "leave", "would leave", p->leaves,
-		    p->persons, p, why);
+	if (is_over(&y->leave, p->leaves + p->disables, p->persons))
+		return stop(&y->leave, "leave",
+		    p->disables > 0 ? "would leave or be disabled"
+				    : "would leave",
+		    p->leaves + p->disables, p->persons, p, why);
 	if (is_over(&y->unjoin, p->unjoins, p->persons))
 		return stop(&y->unjoin, "unjoin",
 		    "would be parted from their others", p->unjoins, p->persons,

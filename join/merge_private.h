@@ -69,9 +69,15 @@ enum {
 	MERGE_IS_DECIDED = 8,
 	MERGE_IS_LINKED = 16, /* has a link row, held ones too */
 	MERGE_IS_LET_GO = 32, /* left by an operator's word */
+	MERGE_IS_DISABLED = 64, /* its source took the right to sign in */
 };
 /* Bits of dirty.changed. */
-enum { MERGE_DIRTY_CHANGED = 1, MERGE_DIRTY_LET_GO = 2 };
+enum {
+	MERGE_DIRTY_CHANGED = 1,
+	MERGE_DIRTY_LET_GO = 2,
+	MERGE_DIRTY_DISABLED = 4,
+};
+#define MERGE_ENABLED "accountEnabled"
 /* All of the type, or only what dirty objects reach. */
 void merge_world_load(
     struct store *s, const struct merge_type *t, struct merge_world *w);
@@ -117,7 +123,7 @@ size_t merge_leavers(struct store *s, const struct merge_type *t,
     const struct merge_part *p, struct merge_leaver *list);
 
 struct merge_plan {
-	int64_t persons, leaves, unjoins, changed, objects, held;
+	int64_t persons, leaves, disables, unjoins, changed, objects, held;
 	char hash[17];
 	struct buf by; /* owned; JSON members of reasons */
 };

@@ -308,6 +308,8 @@ read_dirty(struct store *s, const struct merge_type *t, struct merge_world *w)
 			w->flags[at] |= MERGE_IS_CHANGED;
 		if ((changed & MERGE_DIRTY_LET_GO) != 0)
 			w->flags[at] |= MERGE_IS_LET_GO;
+		if ((changed & MERGE_DIRTY_DISABLED) != 0)
+			w->flags[at] |= MERGE_IS_DISABLED;
 	}
 }
 

@@ -14,7 +14,7 @@
     " WITHOUT ROWID;"
     "CREATE INDEX matchkey_object ON matchkey(object);"
     /* Objects that the next merge looks at; changed: 1 in an attribute that the
-     * rules guard, 2 it left by an operator's word. */
+     * rules guard, 2 it left by an operator's word, 4 it was disabled. */
     "CREATE TABLE dirty(type INTEGER NOT NULL, object INTEGER NOT NULL,"
     " changed INTEGER NOT NULL DEFAULT 0, PRIMARY KEY(type, object))"
     " WITHOUT ROWID;"
