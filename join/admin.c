@@ -259,8 +259,8 @@ release(struct store *s, const char *source, int64_t run)
 
 	store_end(st);
 	if (n == 0 && !s->failed)
-		log_error("run %lld holds no sweep back; see `idmesh join "
-			  "runs --db %s`",
+		log_error("no run %lld holds anything back; see `idmesh join "
+			  "held --db %s`",
 		    (long long)run, s->path);
 	if (n > 1)
 		log_error("several sources have a run %lld; say "

@@ -82,6 +82,42 @@ print_plans(struct store *s, const char *db, int json)
 	return n;
 }
 
+/* Runs whose leavers a guard holds back. */
+static size_t
+print_runs(struct store *s, const char *db, int json, size_t before)
+{
+	sqlite3_stmt *st = store_ask(s,
+	    "SELECT s.name || '/' || r.number, t.name, c.why FROM checkpoint c"
+	    " JOIN run r ON r.pk = c.run JOIN source s ON s.pk = r.source"
+	    " JOIN stream t ON t.pk = c.stream WHERE c.phase = 'held'"
+	    " ORDER BY c.pk",
+	    "");
+	struct buf line = { 0 };
+	size_t n = 0;
+
+	while (store_row(s, st)) {
+		if (json) {
+			buf_str(&line, "{\"why\":\"stopped\"");
+			msg_str(&line, MSG_RUN, store_text(st, 0));
+			msg_str(&line, MSG_TYPE, store_text(st, 1));
+			msg_str(&line, "summary", store_text(st, 2));
+			buf_char(&line, '}');
+			report_line(&line);
+		} else {
+			buf_fmt(&line,
+			    "%srun %s of %s\n        %s\n"
+			    "        idmesh join approve --db %s %s",
+			    n + before == 0 ? "stopped\n  " : "  ",
+			    store_text(st, 0), store_text(st, 1),
+			    store_text(st, 2), db, store_text(st, 0));
+			report_text(&line);
+		}
+		n++;
+	}
+	buf_free(&line);
+	return n;
+}
+
 static void
 print_summary(struct store *s, size_t conflicts)
 {
@@ -132,6 +168,7 @@ held_main(int argc, char **argv)
 	rc = store_open(&j.store, db, STORE_READ);
 	if (rc == EXIT_DONE) {
 		plans = print_plans(j.store, db, json);
+		plans += print_runs(j.store, db, json, plans);
 		n = conflict_load(j.store, j.rules, 0, &list);
 		for (size_t i = 0; i < n; i++) {
 			if (json)

@@ -276,7 +276,8 @@ reload(struct pipe *p)
 
 	hangup = 0;
 	if (join_load_rules(p->j) != 0) {
-		log_error("the rules stay as they were");
+		log_error("the new rules are wrong, see above; those that were "
+			  "loaded stay");
 		return EXIT_DONE;
 	}
 	log_info("rules %s", rules_version(p->j->rules));

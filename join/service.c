@@ -470,7 +470,8 @@ static void
 reload(struct service *v)
 {
 	if (join_load_rules(v->j) != 0) {
-		log_error("the rules stay as they were");
+		log_error("the new rules are wrong, see above; those that were "
+			  "loaded stay");
 		return;
 	}
 	log_info("rules %s", rules_version(v->j->rules));
