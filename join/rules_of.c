@@ -46,7 +46,7 @@ rules_of(const char *db, const char *option)
 	if (option != NULL || (env != NULL && env[0] != '\0'))
 		return rules_dir(option);
 	/* Whatever is wrong with the file is told when it is opened. */
-	if (sqlite3_open_v2(db, &file, SQLITE_OPEN_READONLY, NULL) ==
+	if (sqlite3_open_v2(db, &file, SQLITE_OPEN_READWRITE, NULL) ==
 		SQLITE_OK &&
 	    sqlite3_prepare_v2(file,
 		"SELECT value FROM setting WHERE name = 'rules'", -1, &st,

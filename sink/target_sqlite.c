@@ -242,12 +242,14 @@ sqlite_cursor(const char *place, struct position *at, struct why *why)
 	if (st.st_size == 0)
 		return EXIT_DONE;
 	d = new_database(place);
-	if (sqlite3_open_v2(d->path, &d->db, SQLITE_OPEN_READONLY, NULL) !=
+	/* Not read-only: what a writer that died has left must be undone. */
+	if (sqlite3_open_v2(d->path, &d->db, SQLITE_OPEN_READWRITE, NULL) !=
 	    SQLITE_OK) {
 		code = failed(d, "open it", why);
 		goto out;
 	}
 	sqlite3_busy_timeout(d->db, BUSY_MS);
+	run(d, "PRAGMA query_only = 1");
 	code = check_ours(d, &fresh, why);
 	if (code == EXIT_DONE && !fresh)
 		code = read_cursor(d, at, why);

@@ -252,4 +252,22 @@ is 'and the log goes on from there' \
 	"$status $(cursor "$TMP/kill.db") $(sql 'SELECT count(*) FROM mesh_Group' "$TMP/kill.db")" \
 	'0 st:3000 2998'
 
+# --- a writer that died in the middle leaves a journal that must be undone
+cp "$db" "$TMP/hot.db"
+before=$(cursor "$TMP/hot.db")
+# shellcheck disable=SC2016 # for the shell that sqlite3 starts
+sqlite3 "$TMP/hot.db" >/dev/null 2>&1 <<'SQL'
+PRAGMA journal_mode = DELETE;
+PRAGMA cache_size = 2;
+BEGIN;
+UPDATE idmesh_cursor SET number = 99;
+CREATE TABLE junk(x);
+WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n LIMIT 200)
+INSERT INTO junk SELECT randomblob(4000) FROM n;
+.shell kill -9 $PPID
+SQL
+ok 'the journal is there' test -s "$TMP/hot.db-journal"
+run "$sink" cursor "sqlite:$TMP/hot.db"
+is 'and its cursor is that of before' "$status:$out" "0:$before"
+
 done_testing
