@@ -267,5 +267,6 @@ main(int argc, char *argv[])
 	}
 	free(f.items);
 	free(f.boot);
+	free(f.source);
 	return f.code;
 }
