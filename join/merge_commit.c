@@ -42,6 +42,15 @@ object_pk(const struct commit *c, size_t i)
 	return c->w->pk[c->p->objects[i]];
 }
 
+/* Whoever refers to somebody that was this person is made again. */
+static void
+tell_refs(const struct commit *c, int64_t mesh)
+{
+	for (size_t i = 0; c->m->refs && i < c->p->n; i++)
+		if (c->w->mesh[c->p->objects[i]] == mesh)
+			merge_ref_moved(c->s, object_pk(c, i));
+}
+
 /* Back to life, whatever became of it. */
 static void
 revive(struct commit *c, int64_t mesh)
@@ -62,6 +71,7 @@ revive(struct commit *c, int64_t mesh)
 	    "UPDATE mesh SET state = NULL, leave_at = NULL WHERE pk = ?", "i",
 	    mesh);
 	store_do(c->s, "DELETE FROM alias WHERE id = ?", "t", id);
+	tell_refs(c, mesh);
 	c->people++;
 }
 
@@ -285,11 +295,8 @@ let_leave(struct commit *c, const struct merge_leaver *l)
 		    "i", l->mesh);
 	c->people--;
 	merge_stale(c->s, c->grp, l->mesh);
-	if (!c->m->refs || grace > 0)
-		return;
-	for (size_t i = 0; i < c->p->n; i++)
-		if (c->w->mesh[c->p->objects[i]] == l->mesh)
-			merge_ref_moved(c->s, object_pk(c, i));
+	if (grace == 0)
+		tell_refs(c, l->mesh);
 }
 
 void

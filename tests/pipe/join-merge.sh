@@ -161,6 +161,9 @@ whole $O User "$(gone o2)" | merge
 proof=',"watermark":"2026-06-01T08:10:30.000Z","certificate":{"chain":true}'
 whole $O User | merge
 is 'not at all behind the grace' "$(manager o1) $(manager o3)" 'null null'
+whole $O User "$(person o2 2 b@x '"login":"Boss"')" | merge
+is 'and again when he comes back even then' "$(manager o1) $(manager o3)" \
+	"$boss $boss"
 mode=full
 
 # --- memberships of both sources
