@@ -162,6 +162,21 @@ is_linked(struct store *s, int64_t object)
 		   "i", object) > 0;
 }
 
+/* What it was counted for before and is not any more: it is there, and may
+ * sign in again. */
+static void
+take_back(struct store *s, int64_t type, const struct merge_news *news)
+{
+	yyjson_val *enabled = yyjson_obj_get(news->attrs, MERGE_ENABLED);
+	int64_t over = MERGE_DIRTY_LET_GO |
+		       (yyjson_is_false(enabled) ? 0 : MERGE_DIRTY_DISABLED);
+
+	store_do(s,
+	    "UPDATE dirty SET changed = changed & ~?1"
+	    " WHERE type = ?2 AND object = ?3 AND changed & ?1 <> 0",
+	    "iii", over, type, news->object);
+}
+
 void
 merge_put(struct join *j, const struct flow *f, const struct merge_news *news)
 {
@@ -176,6 +191,8 @@ merge_put(struct join *j, const struct flow *f, const struct merge_news *news)
 	for (size_t k = 0; k < t->nkeys; k++)
 		moved |= merge_values_put(j->store, t, k, news);
 	guarded = guarded_changes(t->policy, news);
+	if (news->changed != NULL)
+		take_back(j->store, t->pk, news);
 	if (news->fresh || moved || guarded != 0 ||
 	    !is_linked(j->store, news->object))
 		mark(j->store, f->type_pk, news->object, guarded);
