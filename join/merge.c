@@ -302,6 +302,11 @@ begin(struct join *j, struct due *d)
 	if (store_begin(j->store) != 0) {
 		rc = -1;
 	} else {
+		/* What was stopped before is not what is done now. */
+		store_do(j->store,
+		    "UPDATE plan SET state = 'outdated' WHERE type = ?"
+		    " AND state = 'stopped'",
+		    "i", m->type->pk);
 		set_state(j->store, m->type->pk, "running", p.hash);
 		rc = store_commit(j->store) == 0 ? 1 : -1;
 	}

@@ -50,6 +50,22 @@ is 'and it was done' "$(mesh | grep -c new):$(left_over)" '4:0 0 0'
 merge </dev/null
 is 'its changes wait for the next join' "$status" 0
 
+# --- what would be stopped is not so any more
+db=$TMP/over.db
+mode=full
+off() { for i in $(seq 7); do list[i - 1]=$(person "o$i" "$i" "o$i@x" "\"accountEnabled\":$1"); done; }
+some o 10
+off true
+whole $O User "${list[@]}" | merge
+mode=delta
+off false
+whole $O User "${list[@]:0:7}" | merge
+is 'a crowd that is disabled is stopped' "$status:$(state)" 1:stopped
+off true
+whole $O User "${list[@]:0:7}" | merge
+is 'until their source takes it back' "$status:$(left_over)" '0:0 0 0'
+is 'and then no plan is stopped any more' "$(plan)" ''
+
 # --- memory of a process that was killed
 db=$TMP/kill.db
 rules "$usual"
