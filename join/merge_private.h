@@ -10,7 +10,7 @@
 #include "policy.h"
 
 #define MERGE_SOURCES_MAX 64
-#define MERGE_KEYS_MAX 64
+#define MERGE_KEYS_MAX 64 /* POLICY_KEYS_MAX, and 16 lookups */
 #define MERGE_GONE -3 /* no place: a tombstone */
 
 /* A source that has objects of the type, in rank order. */

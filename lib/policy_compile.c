@@ -158,6 +158,13 @@ compile_keys(struct make *m, const struct statement *st)
 	for (size_t i = 0; i < st->body->n; i++) {
 		if (st->body->entries[i].key != NULL)
 			continue;
+		if (m->p->nkeys == POLICY_KEYS_MAX) {
+			load_error(&m->r->load, st->file,
+			    st->body->entries[i].line,
+			    "join \"%s\": more than %d keys", st->name,
+			    POLICY_KEYS_MAX);
+			return;
+		}
 		m->keys[m->p->nkeys].file = st->file;
 		compile_key(m, &m->keys[m->p->nkeys++], &st->body->entries[i]);
 	}

@@ -196,4 +196,9 @@ is 'what one source takes out the other may keep' "$(who GroupMember)" \
 	'g1/o2+h1/e7 h1/e1'
 is 'nothing is left over of memberships' "$(left_over)" '0 0 0'
 
+# --- a rule that is too large
+rules "join \"User\" { sources = { \"okta\" }, $(printf '{ "email" },%.0s' {1..49}) }"
+whole $O User | merge
+like 'there is an end to keys' "$status:$err" '^100:.*more than 48 keys'
+
 done_testing
