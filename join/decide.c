@@ -81,13 +81,15 @@ mark(struct store *s, int64_t type, int64_t object)
 	merge_due(s, type, NULL);
 }
 
-/* Older ones that say the contrary are undone by this one. */
+/* Older ones that say the contrary are undone by this one; `never` adds to an
+ * `alone`. */
 static void
 supersede(struct store *s, const struct deciding *d, const char *now)
 {
 	store_do(s,
 	    "UPDATE decision SET undone_at = ?1, undone_who = ?2"
 	    " WHERE undone_at IS NULL AND (?3 = 'alone' OR verb <> ?3)"
+	    " AND NOT (?3 = 'never' AND verb = 'alone')"
 	    " AND ((a = ?4 AND coalesce(b, ?5) = ?5)"
 	    " OR (a = ?5 AND coalesce(b, ?4) = ?4)"
 	    " OR (?3 = 'alone' AND verb = 'join' AND ?4 IN (a, b)))",
