@@ -86,7 +86,11 @@ keydef_row(
 	*fresh = pk == 0;
 	if (pk != 0)
 		return pk;
-	store_do(s, "INSERT INTO keydef(type, print, label) VALUES(?, ?, ?)",
+	/* A link remembers the key that made it, also when that is gone. */
+	store_do(s,
+	    "INSERT INTO keydef(pk, type, print, label) SELECT 1 + max("
+	    " ifnull((SELECT max(pk) FROM keydef), 0),"
+	    " ifnull((SELECT max(key) FROM link), 0)), ?, ?, ?",
 	    "itt", type, print, k->label);
 	return sqlite3_last_insert_rowid(s->db);
 }

@@ -196,6 +196,29 @@ is 'what one source takes out the other may keep' "$(who GroupMember)" \
 	'g1/o2+h1/e7 h1/e1'
 is 'nothing is left over of memberships' "$(left_over)" '0 0 0'
 
+# --- a key that is gone leaves its number to nobody
+db=$TMP/keydef.db
+two() { rules "join \"User\" { sources = { \"okta\", \"entra\" }, { \"employeeNumber\" }$1 }"; }
+two ', { "email" }'
+{
+	whole $O User "$(person o1 - a@x)"
+	whole $E User "$(person e1 - a@x)"
+} | merge
+number=$(sqlite3 "$db" "SELECT pk FROM keydef WHERE label = 'email'")
+two ''
+merge </dev/null
+two ', { "login" }'
+merge </dev/null
+is 'a key that is gone leaves its number to nobody' "$(who):$(sqlite3 "$db" \
+	"SELECT label FROM keydef WHERE pk = $number")" 'o1+e1:'
+
+# --- decisions that do not speak against each other
+decide() { "$JOIN" decide --db "$db" --rules "$TMP/rules" "$@"; }
+decide alone $O/o1 2>/dev/null
+decide never $O/o1 $E/e1 2>/dev/null
+is 'who is alone stays so' "$(sqlite3 "$db" \
+	'SELECT verb FROM decision WHERE undone_at IS NULL' | tr '\n' ' ')" 'alone never '
+
 # --- a rule that is too large
 rules "join \"User\" { sources = { \"okta\" }, $(printf '{ "email" },%.0s' {1..49}) }"
 whole $O User | merge
