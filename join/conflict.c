@@ -265,6 +265,7 @@ conflict_way_out(const struct conflict *c, const char *db, struct buf *out)
 		buf_fmt(
 		    out, "idmesh join decide --db %s alone %s", db, c->other);
 	else if (rank < REASONS && reasons[rank].decide)
-		buf_fmt(out, "idmesh join decide --db %s join|never %s %s", db,
+		buf_fmt(out,
+		    "idmesh join decide --db %s join %s %s  # or never", db,
 		    c->object, c->other);
 }

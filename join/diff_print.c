@@ -176,7 +176,7 @@ summary_text(const struct tally *t)
 	if (trial->without > 0)
 		printf("not shown: what the maps and the scope make of %lld "
 		       "objects whose raw record is not kept; run with "
-		       "--keep-raw, in full once\n",
+		       "keepRaw (in a pipe --keep-raw), in full once\n",
 		    (long long)trial->without);
 	if (trial->stopped)
 		printf("a run would be stopped:\n");

@@ -240,7 +240,9 @@ add_winner(struct buf *b, const struct rules *r, const struct person *p,
 		break;
 	default:
 		add_origin(b, r, p, (size_t)said->winner, said->flow->attr);
-		if (said->flow->how == POLICY_OWN)
+		if (said->flow->how == POLICY_OWN &&
+		    policy_names_source(p->policy->names[said->flow->names[0]],
+			p->parts[said->winner].source))
 			buf_str(b, ", which owns it");
 	}
 }

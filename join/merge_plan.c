@@ -401,44 +401,44 @@ is_over(const struct policy_limit *l, int64_t n, int64_t of)
 				(double)n * 100 > l->percent * (double)of));
 }
 
-static int
-stop(const struct policy_limit *l, const char *name, const char *what,
-    int64_t n, int64_t of, const struct merge_plan *p, struct why *why)
+/* Appends one limit that the plan breaks. */
+static void
+add_broken(const struct policy_limit *l, const char *name, const char *what,
+    int64_t n, int64_t of, struct buf *b)
 {
-	char at[128] = "", max[64] = "", percent[64] = "";
-
+	if (!is_over(l, n, of))
+		return;
+	buf_fmt(b, "%s%lld of %lld %s; guard %s", b->len > 0 ? "; " : "",
+	    (long long)n, (long long)of, what, name);
 	if (l->file != NULL)
-		snprintf(at, sizeof(at), "%s:%d", l->file, l->line);
+		buf_fmt(b, " (%s:%d)", l->file, l->line);
+	buf_str(b, " allows");
 	if (l->max >= 0)
-		snprintf(max, sizeof(max), " %lld", (long long)l->max);
+		buf_fmt(b, " %lld", (long long)l->max);
 	if (l->percent >= 0)
-		snprintf(percent, sizeof(percent), "%s%g %%",
-		    l->max >= 0 ? " or " : " ", l->percent);
-	return why_set(why, "E_GUARD", at,
-	    "%lld of %lld %s; guard %s%s%s%s allows%s%s; nothing was done%s%s",
-	    (long long)n, (long long)of, what, name, at[0] != '\0' ? " (" : "",
-	    at, at[0] != '\0' ? ")" : "", max, percent,
-	    p->by.len > 0 ? ": " : "", p->by.len > 0 ? p->by.data : "");
+		buf_fmt(b, "%s%g %%", l->max >= 0 ? " or " : " ", l->percent);
 }
 
+/* All of them: who approves the plan lets all of it pass. */
 int
 merge_plan_judge(
     const struct merge_type *t, const struct merge_plan *p, struct why *why)
 {
 	const struct policy *y = t->policy;
+	struct buf b = { 0 };
+	int rc = 0;
 
-	if (is_over(&y->leave, p->leaves + p->disables, p->persons))
-		return stop(&y->leave, "leave",
-		    p->disables > 0 ? "would leave or be disabled"
-				    : "would leave",
-		    p->leaves + p->disables, p->persons, p, why);
-	if (is_over(&y->unjoin, p->unjoins, p->persons))
-		return stop(&y->unjoin, "unjoin",
-		    "would be parted from their others", p->unjoins, p->persons,
-		    p, why);
-	if (is_over(&y->change, p->changed, p->persons))
-		return stop(&y->change, "change",
-		    "change in guarded attributes", p->changed, p->persons, p,
-		    why);
-	return 0;
+	add_broken(&y->leave, "leave",
+	    p->disables > 0 ? "would leave or be disabled" : "would leave",
+	    p->leaves + p->disables, p->persons, &b);
+	add_broken(&y->unjoin, "unjoin", "would be parted from their others",
+	    p->unjoins, p->persons, &b);
+	add_broken(&y->change, "change", "change in guarded attributes",
+	    p->changed, p->persons, &b);
+	if (b.len > 0)
+		rc = why_set(why, "E_GUARD", t->policy->type,
+		    "%s; nothing was done%s%s", b.data,
+		    p->by.len > 0 ? ": " : "", p->by.len > 0 ? p->by.data : "");
+	buf_free(&b);
+	return rc;
 }

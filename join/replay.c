@@ -315,7 +315,8 @@ print_all(struct store *s, const char *source, const char *stream)
 	store_do(s, "COMMIT", "");
 	if (n > 0)
 		return report_close(s);
-	log_error("%s has no raw records: run with --keep-raw, in full once",
+	log_error("%s has no raw records: run with keepRaw (in a pipe "
+		  "--keep-raw), in full once",
 	    s->path);
 	store_close(s);
 	return EXIT_USAGE;
