@@ -210,6 +210,32 @@ by_mesh(const void *a, const void *b, void *nodes)
 	return x < y ? -1 : x > y;
 }
 
+static int
+by_first(const void *a, const void *b, void *nodes)
+{
+	const struct match_node *n = nodes;
+	size_t x = *(const size_t *)a, y = *(const size_t *)b;
+
+	if (n[x].first != n[y].first)
+		return n[x].first < n[y].first ? -1 : 1;
+	return x < y ? -1 : x > y;
+}
+
+static void
+sort_persons(struct match_work *w)
+{
+	struct match_node *n = w->nodes;
+	size_t *list = w->bymesh;
+
+	qsort_r(list, w->nmesh, sizeof(*list), by_mesh, n);
+	for (size_t i = 0; i < w->nmesh; i++)
+		n[list[i]].first =
+		    i > 0 && n[list[i]].o->mesh == n[list[i - 1]].o->mesh
+			? n[list[i - 1]].first
+			: list[i];
+	qsort_r(list, w->nmesh, sizeof(*list), by_first, n);
+}
+
 /* Only what lives has a say; tombstones are asked in match_person.c. */
 static void
 lay_out_values(struct match_work *w)
@@ -280,7 +306,7 @@ lay_out(struct match_work *w)
 		if (node->o->mesh != 0)
 			w->bymesh[w->nmesh++] = i;
 	}
-	qsort_r(w->bymesh, w->nmesh, sizeof(*w->bymesh), by_mesh, w->nodes);
+	sort_persons(w);
 	find_ghosts(w);
 	lay_out_values(w);
 }

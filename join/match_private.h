@@ -25,6 +25,7 @@ struct match_node {
 	/* Of the node. */
 	size_t next; /* the cluster's ring */
 	size_t comp; /* the component of this round */
+	size_t first; /* of the person that it was part of */
 	bool takes; /* part in this round */
 	bool alone; /* decided */
 	bool ghost; /* of a person whom nobody is left of */
@@ -47,7 +48,9 @@ struct match_work {
 	const struct match_rules *rules;
 	struct match_node *nodes; /* owned, n */
 	size_t *place; /* owned: the node of an object of the input */
-	size_t *bymesh; /* owned: nodes with a mesh, sorted by it */
+	/* Owned: nodes with a mesh, those of one together, in the order of
+	 * their first: numbers only say which person was made first. */
+	size_t *bymesh;
 	size_t nmesh, nghosts;
 	size_t *list; /* owned: scratch for n nodes */
 	struct match_entry *entries; /* owned */

@@ -313,6 +313,34 @@ test_evidence_is_of_the_bridge(void **state)
 	match_free(&w.out);
 }
 
+/* The numbers that persons got say who came first, and nothing else. */
+static void
+test_links_in_order_of_rank(void **state)
+{
+	(void)state;
+	for (int64_t first = 1; first <= 2; first++) {
+		struct world w;
+		size_t a, b, c, d;
+
+		begin(&w);
+		w.rules.nsources = 3;
+		a = add(&w, OKTA, "a", "E7", NULL, NULL);
+		b = add(&w, ENTRA, "b", NULL, NULL, NULL);
+		c = add(&w, ENTRA, "c", NULL, NULL, NULL);
+		d = add(&w, HR, "d", "E7", NULL, NULL);
+		w.o[a].mesh = w.o[b].mesh = first;
+		w.o[c].mesh = w.o[d].mesh = 3 - first;
+		w.o[b].evidence = w.o[d].evidence = EMAIL;
+		w.o[b].with = a;
+		w.o[d].with = c;
+		run(&w);
+		assert_true(together(&w, a, d));
+		assert_true(together(&w, a, b));
+		assert_false(together(&w, a, c));
+		match_free(&w.out);
+	}
+}
+
 int
 main(void)
 {
@@ -329,6 +357,7 @@ main(void)
 		cmocka_unit_test(test_back_with_a_new_id),
 		cmocka_unit_test(test_undone_decision_splits),
 		cmocka_unit_test(test_evidence_is_of_the_bridge),
+		cmocka_unit_test(test_links_in_order_of_rank),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);
