@@ -65,8 +65,8 @@ merge_approve(struct join *j, const char *plan)
 	int rc, left = 1;
 
 	if (type == 0 || t == NULL) {
-		log_error("no plan %s is stopped in %s; a run that is stopped "
-			  "names its plan",
+		log_error("no plan %s is stopped (any more): see `idmesh join "
+			  "held --db %s`",
 		    plan, j->store->path);
 		return EXIT_USAGE;
 	}

@@ -332,6 +332,37 @@ hash_part(const struct merge_part *p, const struct merge_leaver *leavers,
 	return XXH3_64bits(b->data, b->len);
 }
 
+static uint64_t
+hash_rows(struct store *s, const char *sql, int64_t type)
+{
+	sqlite3_stmt *st = store_ask(s, sql, "i", type);
+	uint64_t sum = 0;
+
+	while (store_row(s, st)) {
+		const void *hash = sqlite3_column_blob(st, 1);
+		int64_t pk = sqlite3_column_int64(st, 0);
+
+		sum += XXH3_64bits_withSeed(hash != NULL ? hash : "",
+		    (size_t)sqlite3_column_bytes(st, 1), (XXH64_hash_t)pk);
+	}
+	return sum;
+}
+
+/* What the records say is part of a plan, too: bodies are made of them. */
+static uint64_t
+hash_contents(struct store *s, int64_t type)
+{
+	return hash_rows(s,
+		   "SELECT o.pk, o.hash FROM dirty d"
+		   " JOIN object o ON o.pk = d.object WHERE d.type = ?",
+		   type) +
+	       hash_rows(s,
+		   "SELECT DISTINCT o.pk, o.hash FROM stale x"
+		   " JOIN mesh m ON m.pk = x.mesh JOIN link l ON l.mesh = m.pk"
+		   " JOIN object o ON o.pk = l.object WHERE m.type = ?",
+		   type);
+}
+
 static void
 write_reasons(const struct reasons *r, struct buf *b)
 {
@@ -386,6 +417,7 @@ merge_plan_make(struct store *s, const struct merge_type *t,
 		}
 		sum += hash_part(&part, leavers, n, &b);
 	}
+	sum += hash_contents(s, t->pk);
 	snprintf(p->hash, sizeof(p->hash), "%016llx", (unsigned long long)sum);
 	write_reasons(&reasons, &p->by);
 	merge_part_free(&part);
