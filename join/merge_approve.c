@@ -50,8 +50,10 @@ let_pass(struct join *j, int64_t type, const char *plan)
 	    "UPDATE plan SET state = 'approved' WHERE type = ? AND hash = ?"
 	    " AND state = 'stopped'",
 	    "it", type, plan);
+	/* Not running: whoever merges makes the plan again, and stops when it
+	 * has become another one. */
 	store_do(j->store,
-	    "UPDATE merge SET state = 'running', plan = ? WHERE type = ?", "ti",
+	    "UPDATE merge SET state = 'due', plan = ? WHERE type = ?", "ti",
 	    plan, type);
 	return store_commit(j->store) == 0 ? EXIT_DONE : EXIT_TEMPORARY;
 }
@@ -82,6 +84,7 @@ merge_approve(struct join *j, const char *plan)
 	if (rc != EXIT_DONE || store_locked(j->store, &pid))
 		return rc;
 	rc = store_lock(j->store);
+	j->may_merge = true;
 	while (rc == EXIT_DONE && left > 0)
 		left = merge_chunk(j);
 	return left < 0 ? EXIT_TEMPORARY : rc;
