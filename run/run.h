@@ -77,6 +77,7 @@ struct run {
 	enum phase phase;
 	int code; /* exit code so far: the gravest */
 	bool untold; /* the last round has no summary yet */
+	bool left_out; /* a source is out of this round, the others go on */
 	int64_t terminated_ms; /* when SIGTERM or SIGINT came, 0 */
 	int restarts;
 	int64_t every_ms, full_every_ms; /* 0: once */

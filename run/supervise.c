@@ -104,6 +104,7 @@ begin_round(struct run *r)
 	const char *mode = mode_now(r);
 
 	r->phase = PHASE_ROUND;
+	r->left_out = false;
 	r->round_ms = clock_ms();
 	if (strcmp(mode, MSG_FULL) == 0)
 		r->full_ms = r->round_ms;
@@ -123,8 +124,8 @@ begin_round(struct run *r)
 static void
 end_round(struct run *r)
 {
-	int last =
-	    r->every_ms == 0 || r->terminated_ms != 0 || r->code == EXIT_USAGE;
+	int last = r->every_ms == 0 || r->terminated_ms != 0 ||
+		   (r->code == EXIT_USAGE && !r->left_out);
 
 	for (size_t i = 0; i < r->n; i++)
 		if (r->children[i].away)
@@ -193,19 +194,38 @@ give_up(struct run *r, int code)
 	begin_stop(r);
 }
 
+/* Is it a fetch beside others, which read sources of their own? */
+static bool
+is_one_of_several(const struct run *r, const struct child *c)
+{
+	for (size_t i = 0; i < r->n; i++)
+		if (c->role == ROLE_FETCH && &r->children[i] != c &&
+		    r->children[i].role == ROLE_FETCH)
+			return true;
+	return false;
+}
+
 /* Nobody can help but a person. */
 static void
 refused(struct run *r, const struct child *c)
 {
+	bool others = is_one_of_several(r, c);
 	struct buf text = { 0 };
 
 	put_end(c, &text);
 	put_last_words(c, &text);
-	log_error("%s; trying again would not help, so everything stops: mend "
-		  "that, then start again",
-	    text.data);
+	log_error("%s; trying again would not help, so %s: mend that, then "
+		  "start again",
+	    text.data,
+	    others ? "its source stays out of this round and the others go on"
+		   : "everything stops");
 	buf_free(&text);
-	give_up(r, EXIT_USAGE);
+	if (!others) {
+		give_up(r, EXIT_USAGE);
+		return;
+	}
+	r->left_out = true;
+	graver(r, EXIT_USAGE);
 }
 
 /*
@@ -284,7 +304,8 @@ ended(struct run *r, struct child *c)
 		graver(r, c->code);
 	} else if (c->code == EXIT_USAGE) {
 		refused(r, c);
-		return;
+		if (!r->left_out)
+			return;
 	} else if (c->restarts >= r->options->restarts) {
 		exhausted(r, c);
 	} else {

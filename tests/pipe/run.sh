@@ -48,6 +48,22 @@ is 'a time that is none is wrong use' "$status" 100
 env -u IDMESH_SECRET_OKTA_CONTOSO_APITOKEN "$IDMESH" run "$TMP/run.json" \
 	2>"$TMP/err"
 is 'a missing secret is a configuration error' $? 100
+
+# --- one source of two is refused: the other one is read all the same
+first=$url
+org sim2 --users 10 --groups 1 --tier unlimited
+source_file "$TMP/other.json" '.name = "other" |
+	.ConfigJson.OrgDomain = "other.okta.com" |
+	.AuthJson.ApiKey = "secret://okta/other/nothing"'
+config '.sources += ["other.json"] | .state = "two.db" | .sinks = ["sqlite:two-mesh.db"]'
+run "$IDMESH" run "$TMP/run.json"
+is 'one of two sources is refused: wrong use' "$status" 100
+like 'and said to be out' "$err" 'its source stays out of this round and the others go on'
+is 'the other source is whole' \
+	"$(sqlite3 "$TMP/two-mesh.db" 'select count(*) > 700 from "User"')" 1
+like 'and so says the summary' "$err" 'okta:contoso run 1: done'
+stop sim2
+url=$first
 like 'and it says where it was looked for' "$(cat "$TMP/err")" \
 	'IDMESH_SECRET_OKTA_CONTOSO_APITOKEN'
 
