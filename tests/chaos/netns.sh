@@ -16,6 +16,7 @@ if [ -z "${TWO_HOSTS:-}" ]; then
 	TWO_HOSTS=1 exec unshare --user --map-root-user --net bash "$0"
 fi
 . tests/setup.sh
+WAIT_SECONDS=90 # what waits for the ack timer waits 30 s
 . tests/wire.sh
 
 near_at=10.99.0.1

@@ -2,6 +2,7 @@
 # fetch over ZeroMQ: workers and join may die, come back, or take over, and
 # every page is committed all the same.
 . tests/setup.sh
+WAIT_SECONDS=90 # what waits for the ack timer waits 30 s
 
 jobs=ipc://$TMP/bus/jobs
 join=ipc://$TMP/bus/join
