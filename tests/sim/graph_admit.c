@@ -27,11 +27,13 @@ graph_new(const struct options *opt)
 
 	g->secret = xstrdup(opt->app_secret);
 	g->expired = FAULT_BADCURSOR;
-	if (opt->app_cert != NULL && !oauth_read_cert(g, opt->app_cert))
+	if (opt->app_cert != NULL && !oauth_read_cert(g, opt->app_cert)) {
+		graph_free(g);
 		die(EXIT_USAGE,
 		    "--app-cert %s: no PEM certificate with an "
 		    "RSA key",
 		    opt->app_cert);
+	}
 	return g;
 }
 
