@@ -40,14 +40,6 @@ rank_of(const char *why)
 }
 
 static char *
-copy(sqlite3_stmt *st, int column)
-{
-	const char *text = store_text(st, column);
-
-	return text != NULL ? xstrdup(text) : NULL;
-}
-
-static char *
 name_of(struct store *s, int64_t object)
 {
 	struct buf b = { 0 };
@@ -70,7 +62,7 @@ key_of(struct store *s, const struct rules *r, int64_t key, char **label,
 
 	if (!store_row(s, st))
 		return;
-	*label = copy(st, 0);
+	*label = store_text_dup(st, 0);
 	p = r != NULL ? rules_policy(r, store_text(st, 2)) : NULL;
 	for (size_t i = 0; p != NULL && place != NULL && i < p->nkeys; i++) {
 		policy_key_print(&p->keys[i], print);
@@ -90,7 +82,7 @@ value_of(struct store *s, int64_t object, int64_t key)
 	char *value = NULL;
 
 	if (store_row(s, st)) {
-		value = copy(st, 0);
+		value = store_text_dup(st, 0);
 		store_end(st);
 	}
 	return value;
@@ -156,8 +148,8 @@ read_rows(struct store *s, int64_t object, struct row **rows)
 			.other = sqlite3_column_int64(st, 1),
 			.key = sqlite3_column_int64(st, 2),
 			.against = sqlite3_column_int64(st, 3),
-			.why = copy(st, 4),
-			.value = copy(st, 5),
+			.why = store_text_dup(st, 4),
+			.value = store_text_dup(st, 5),
 			.held = sqlite3_column_int(st, 6) != 0,
 		};
 	}

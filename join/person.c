@@ -13,14 +13,6 @@
 #include "mem.h"
 #include "merge_private.h"
 
-static char *
-copy(sqlite3_stmt *st, int column)
-{
-	const char *text = store_text(st, column);
-
-	return text != NULL ? xstrdup(text) : NULL;
-}
-
 static yyjson_doc *
 parse(const char *text)
 {
@@ -41,10 +33,10 @@ load_mesh(struct store *s, int64_t mesh, struct person *p)
 	if (!store_row(s, st))
 		return;
 	p->mesh = mesh;
-	p->id = copy(st, 0);
-	p->type = copy(st, 1);
+	p->id = store_text_dup(st, 0);
+	p->type = store_text_dup(st, 1);
 	p->type_pk = sqlite3_column_int64(st, 2);
-	p->state = copy(st, 3);
+	p->state = store_text_dup(st, 3);
 	p->leave_at = sqlite3_column_int64(st, 4);
 	p->body = parse(store_text(st, 5));
 	store_end(st);
@@ -63,9 +55,9 @@ load_alone(struct store *s, int64_t object, struct person *p)
 
 	if (!store_row(s, st))
 		return;
-	p->type = copy(st, 0);
+	p->type = store_text_dup(st, 0);
 	p->type_pk = sqlite3_column_int64(st, 1);
-	p->held = copy(st, 2);
+	p->held = store_text_dup(st, 2);
 	store_end(st);
 }
 
@@ -78,12 +70,12 @@ add_contributor(struct person *p, sqlite3_stmt *st)
 	c = &p->of[p->n++];
 	*c = (struct contributor){ .pk = sqlite3_column_int64(st, 0),
 		.stream = sqlite3_column_int64(st, 1),
-		.source = copy(st, 2),
-		.id = copy(st, 3),
-		.gone = copy(st, 4),
+		.source = store_text_dup(st, 2),
+		.id = store_text_dup(st, 3),
+		.gone = store_text_dup(st, 4),
 		.key = sqlite3_column_int64(st, 5),
 		.attrs = parse(store_text(st, 6)),
-		.run = copy(st, 7) };
+		.run = store_text_dup(st, 7) };
 	c->entry = p->policy != NULL ? policy_entry(p->policy, c->source) : 0;
 }
 
@@ -141,7 +133,7 @@ load_decision(struct store *s, struct contributor *c)
 	    " AND ?1 IN (a, b) ORDER BY pk DESC LIMIT 1",
 	    "t", name.data);
 	if (store_row(s, st)) {
-		c->place = copy(st, 0);
+		c->place = store_text_dup(st, 0);
 		store_end(st);
 	}
 	buf_free(&name);
@@ -162,7 +154,7 @@ load_evidence(struct store *s, struct person *p, struct contributor *c)
 		load_decision(s, c);
 	if (c->key < 0 || !store_row(s, st))
 		return;
-	c->label = copy(st, 0);
+	c->label = store_text_dup(st, 0);
 	for (size_t i = 0; p->policy != NULL && i < p->policy->nkeys; i++) {
 		const struct policy_key *k = &p->policy->keys[i];
 
@@ -178,7 +170,7 @@ load_evidence(struct store *s, struct person *p, struct contributor *c)
 	    " WHERE a.object = ? AND a.key = ?",
 	    "iii", p->mesh, c->pk, c->key);
 	if (store_row(s, st)) {
-		c->value = copy(st, 0);
+		c->value = store_text_dup(st, 0);
 		store_end(st);
 	}
 }

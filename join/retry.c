@@ -60,14 +60,6 @@ struct retry {
 	int64_t applied, again, newer, lost;
 };
 
-static char *
-copy(sqlite3_stmt *st, int column)
-{
-	const char *text = store_text(st, column);
-
-	return text != NULL ? xstrdup(text) : NULL;
-}
-
 static void
 free_items(struct retry *r)
 {
@@ -134,11 +126,11 @@ read_chunk(struct retry *r)
 		i->run = sqlite3_column_int64(st, 2);
 		i->generation = sqlite3_column_int64(st, 3);
 		i->container = sqlite3_column_int64(st, 4);
-		i->source = copy(st, 5);
-		i->name = copy(st, 6);
-		i->id = copy(st, 7);
-		i->at = copy(st, 8);
-		i->raw = copy(st, 9);
+		i->source = store_text_dup(st, 5);
+		i->name = store_text_dup(st, 6);
+		i->id = store_text_dup(st, 7);
+		i->at = store_text_dup(st, 8);
+		i->raw = store_text_dup(st, 9);
 		i->mapped = strcmp(store_text(st, 10), "join") != 0;
 		if (i->raw != NULL)
 			add_page(&r->pages, i, r->n, store_text(st, 11));

@@ -212,6 +212,14 @@ store_text(sqlite3_stmt *st, int column)
 	return (const char *)sqlite3_column_text(st, column);
 }
 
+char *
+store_text_dup(sqlite3_stmt *st, int column)
+{
+	const char *text = store_text(st, column);
+
+	return text != NULL ? xstrdup(text) : NULL;
+}
+
 void
 store_refresh(struct store *s)
 {

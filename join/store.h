@@ -66,6 +66,8 @@ void store_end(sqlite3_stmt *st);
 /* The same without rows; returns how many rows it changed. */
 int64_t store_do(struct store *s, const char *sql, const char *types, ...);
 const char *store_text(sqlite3_stmt *st, int column);
+/* A copy that the caller frees, or NULL. */
+char *store_text_dup(sqlite3_stmt *st, int column);
 extern const char store_schema[];
 /* Brings an older version to STORE_VERSION in one transaction; -1 when the
  * database stays as it was. */
