@@ -98,6 +98,9 @@ is '-q leaves the summary' "$(grep -cv '^  ' <<<"$err")" 1
 unset IDMESH_PROGRESS_MS
 
 # --- ^C is for run, which stops the others in order ------------------------------
+# A call of users every two seconds: it is not over before ^C comes.
+org slow --users 3000 --tier unlimited --limit /api/v1/users=1 --window 2
+source_file "$TMP/okta.json"
 drawn() { grep -q 'GroupMember' "$TMP/raw2"; }
 {
 	wait_for drawn
