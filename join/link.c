@@ -323,6 +323,28 @@ link_idle(const struct link *l)
 }
 
 bool
+link_behind(const struct link *l)
+{
+	const char *endpoint = bus_endpoint(l->socket);
+
+	if (link_idle(l) || l->store->newest == 0)
+		return false;
+	if (l->state == LINK_DELTA)
+		log_warn("%s: the sink lacks %lld changes; they wait in %s and "
+			 "come with the next start",
+		    endpoint, (long long)(l->store->newest - l->acked),
+		    l->store->path);
+	else
+		log_warn("%s: %s; its changes wait in %s and come with the "
+			 "next start",
+		    endpoint,
+		    l->state == LINK_REBUILD ? "the sink has not the whole mesh"
+					     : "no sink has answered here",
+		    l->store->path);
+	return true;
+}
+
+bool
 link_there(const struct link *l)
 {
 	return l->state == LINK_DELTA || l->state == LINK_REBUILD;

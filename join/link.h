@@ -33,6 +33,8 @@ void link_tick(struct link *l, int64_t now_ms);
 void link_schema(struct link *l);
 /* Has it acknowledged everything? */
 bool link_idle(const struct link *l);
+/* Does it lack changes, at the end of the service?  Says so. */
+bool link_behind(const struct link *l);
 /* Has it said where it stands? */
 bool link_there(const struct link *l);
 /* The last change it has, INT64_MAX when nobody is there. */

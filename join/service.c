@@ -75,12 +75,18 @@ plan_stopped(struct store *s)
 	return any;
 }
 
-/* After SIGTERM: 100 while a run is stopped that nobody has begun again. */
+/*
+ * After SIGTERM: 100 while a run is stopped that nobody has begun again, 111
+ * while a sink lacks changes: who waits for us must not take them for written.
+ */
 static void
 stop_well(struct service *v)
 {
 	int code = plan_stopped(v->j->store) ? EXIT_PARTLY : EXIT_DONE;
 
+	for (size_t i = 0; i < v->n_links; i++)
+		if (link_behind(v->links[i]))
+			code = EXIT_TEMPORARY;
 	for (const struct client *c = v->clients; c != NULL; c = c->next)
 		if (c->stopped)
 			code = EXIT_USAGE;

@@ -51,6 +51,13 @@ ok 'and has the mesh' diff <(sqlite_mesh) <(want_ids)
 
 ok 'a sink that is not there is named' \
 	wait_for grep -q "waiting for a sink at ipc://$TMP/run/b" "$TMP/again.log"
+stop again
+is 'SIGTERM while it has not answered: not done' "$status" 111
+like 'and where its changes are' "$(cat "$TMP/again.log")" \
+	"run/b: no sink has answered here; its changes wait in $db and come with"
+unlike 'the sink that has everything is not named' "$(cat "$TMP/again.log")" \
+	"run/a: (the|no) sink"
+join again
 
 # --- a sink that comes late, and one that dies
 sink b "ndjson:$TMP/b.ndjson"
