@@ -32,11 +32,13 @@ main(int argc, char *argv[])
 {
 	char public_key[CURVE_TEXT];
 	struct why why;
+	int rc;
 
 	log_open("idmesh-keygen");
 	opt_parse(&use, &argc, argv);
-	if (curve_make(argv[1], public_key, &why) < 0)
-		die(EXIT_USAGE, "%s", why.text);
+	rc = curve_make(argv[1], public_key, &why);
+	if (rc < 0)
+		die(rc == -2 ? EXIT_TEMPORARY : EXIT_USAGE, "%s", why.text);
 	if (puts(public_key) == EOF || fflush(stdout) == EOF)
 		die(EXIT_TEMPORARY, "cannot write to stdout");
 	return EXIT_DONE;

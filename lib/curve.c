@@ -9,6 +9,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -41,24 +42,41 @@ no_core(void)
 	prctl(PR_SET_DUMPABLE, 0);
 }
 
-/* A new file at `temp` with the key as its line. */
+/* -2: the place is right, and a later attempt may do. */
+static int
+not_written(struct why *why, const char *path)
+{
+	bool later = folder_temporary(errno);
+
+	why_set(why, CODE, path, "%s cannot be written: %s; %s", path,
+	    strerror(errno),
+	    later ? "make room on its disk and try again"
+		  : "name a folder in which you may write");
+	return later ? -2 : -1;
+}
+
+/* A new file at `temp` with the key as its line; -1 with errno. */
 static int
 write_temp(const char *temp, const char *key, mode_t mode)
 {
 	char line[CURVE_TEXT + 1];
 	int fd = open(temp, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode);
-	int rc = -1;
+	int rc = -1, error;
 
 	if (fd < 0)
 		return -1;
 	memcpy(line, key, CURVE_TEXT - 1);
 	memcpy(line + CURVE_TEXT - 1, "\n", 2);
-	if (fchmod(fd, mode) == 0 &&
-	    write(fd, line, CURVE_TEXT) == CURVE_TEXT && fsync(fd) == 0)
+	if (fchmod(fd, mode) == 0 && folder_write(fd, line, CURVE_TEXT) == 0 &&
+	    fsync(fd) == 0)
 		rc = 0;
+	error = errno;
 	explicit_bzero(line, sizeof(line));
-	if (close(fd) != 0)
+	if (close(fd) != 0 && rc == 0) {
+		error = errno;
 		rc = -1;
+	}
+	errno = error;
 	return rc;
 }
 
@@ -67,19 +85,21 @@ static int
 write_new(const char *path, const char *key, mode_t mode, struct why *why)
 {
 	char *temp = xasprintf("%s.%ld.new", path, (long)getpid());
-	int rc = -1;
+	int rc = 0;
 
 	if (write_temp(temp, key, mode) != 0)
-		failed(why, path);
-	else if (link(temp, path) == 0 && folder_sync(path) == 0)
-		rc = 0;
-	else if (errno == EEXIST)
-		why_set(why, CODE, path,
-		    "%s is there already; a key is never replaced: take "
-		    "another name, or remove it",
-		    path);
-	else
-		failed(why, path);
+		rc = not_written(why, path);
+	else if (link(temp, path) != 0)
+		rc = errno != EEXIST
+			 ? not_written(why, path)
+			 : why_set(why, CODE, path,
+			       "%s is there already; a key is never replaced: "
+			       "take another name, or remove it",
+			       path);
+	else if (folder_sync(path) != 0) {
+		rc = not_written(why, path);
+		unlink(path);
+	}
 	unlink(temp);
 	free(temp);
 	return rc;

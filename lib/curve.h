@@ -28,7 +28,8 @@ struct curve_pair {
 
 /*
  * Makes a pair and writes it: `path` (0600) and path.pub (0644), durable and
- * whole, or -1 with a reason.  Files that are there are never replaced.
+ * whole.  With a reason -1, or -2 when a later attempt may do, as on a full
+ * disk; there is no file then.  Files that are there are never replaced.
  */
 int curve_make(const char *path, char public_key[CURVE_TEXT], struct why *why);
 

@@ -1,7 +1,8 @@
 /*
  * folder.c - a new file's name, made as durable as what is in the file.
  *
- * join and the sinks call it when they have made a database or a target.
+ * join and the sinks call it when they have made a database or a target,
+ * curve.c and secret_file.c when they write keys and secrets.
  */
 
 #include "folder.h"
@@ -14,28 +15,61 @@
 
 #include "mem.h"
 
+char *
+folder_of(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+
+	if (slash == NULL)
+		return xstrdup(".");
+	if (slash == path)
+		return xstrdup("/");
+	return xstrndup(path, (size_t)(slash - path));
+}
+
 int
 folder_sync(const char *path)
 {
-	const char *slash = strrchr(path, '/');
-	char *folder;
-	int fd, rc = 0, error;
+	char *folder = folder_of(path);
+	int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int rc = 0, error = errno;
 
-	if (slash == NULL)
-		folder = xstrdup(".");
-	else if (slash == path)
-		folder = xstrdup("/");
-	else
-		folder = xstrndup(path, (size_t)(slash - path));
-	fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	free(folder);
 	/* Who may write but not read a folder made the file all the same. */
-	if (fd < 0)
-		return errno == EACCES ? 0 : -1;
+	if (fd < 0) {
+		errno = error;
+		return error == EACCES ? 0 : -1;
+	}
 	if (fsync(fd) != 0 && errno != EINVAL && errno != EROFS)
 		rc = -1;
 	error = errno;
 	close(fd);
 	errno = error;
 	return rc;
+}
+
+int
+folder_write(int fd, const void *bytes, size_t len)
+{
+	const char *at = bytes;
+
+	while (len > 0) {
+		ssize_t n = write(fd, at, len);
+
+		if (n < 0 && errno != EINTR)
+			return -1;
+		if (n > 0) {
+			at += n;
+			len -= (size_t)n;
+		}
+	}
+	return 0;
+}
+
+bool
+folder_temporary(int error)
+{
+	return error == ENOSPC || error == EDQUOT || error == EFBIG ||
+	       error == EIO || error == ENOMEM || error == EMFILE ||
+	       error == ENFILE;
 }

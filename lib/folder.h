@@ -9,10 +9,25 @@
  * that must be found again calls this before anybody relies on it.
  */
 
+#include <stdbool.h>
+#include <stddef.h>
+
 /*
  * Syncs the folder that holds `path`; -1 with errno.  Where a file system
  * cannot sync folders there is nothing to do, and 0.
  */
 int folder_sync(const char *path);
+
+/* The folder that holds `path`, "." without one; the caller frees it. */
+char *folder_of(const char *path);
+
+/* Writes all of it to a file; -1 with errno. */
+int folder_write(int fd, const void *bytes, size_t len);
+
+/*
+ * Is `error` of a call on a file one that passes, as a full disk does?  Then
+ * the place is right, and a later attempt may do.
+ */
+bool folder_temporary(int error);
 
 #endif

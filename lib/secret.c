@@ -15,6 +15,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "folder.h"
 #include "mem.h"
 #include "secret_private.h"
 
@@ -321,9 +322,7 @@ secret_read(const char *path, struct why *why)
 	const char *credentials = getenv("CREDENTIALS_DIRECTORY");
 	const char *slash = strrchr(path, '/');
 	const char *name = slash != NULL ? slash + 1 : path;
-	char *dir = slash == NULL   ? xstrdup(".")
-		    : slash == path ? xstrdup("/")
-				    : xstrndup(path, (size_t)(slash - path));
+	char *dir = folder_of(path);
 	struct secret *s = NULL;
 	int fd, r;
 

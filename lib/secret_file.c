@@ -16,6 +16,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "folder.h"
 #include "mem.h"
 
 #define ELSEWHERE \
@@ -52,15 +53,6 @@ refuse_errno(struct why *why, const struct place *p)
 		refuse(why, p, strerror(errno));
 	errno = saved;
 	return -1;
-}
-
-/* The place is right, and a later attempt may do. */
-static int
-is_temporary(int error)
-{
-	return error == ENOSPC || error == EDQUOT || error == EFBIG ||
-	       error == EIO || error == ENOMEM || error == EMFILE ||
-	       error == ENFILE;
 }
 
 static int
@@ -224,24 +216,8 @@ make_folder(const char *dir, struct why *why)
 		return 0;
 	why_set(why, SECRET_CODE, NULL, "%s cannot be made (%s); %s", dir,
 	    strerror(error),
-	    is_temporary(error) ? "make room on its disk" : ELSEWHERE);
-	return is_temporary(error) ? -2 : -1;
-}
-
-static int
-write_all(int fd, const char *s, size_t len)
-{
-	while (len > 0) {
-		ssize_t n = write(fd, s, len);
-
-		if (n < 0 && errno != EINTR)
-			return -1;
-		if (n > 0) {
-			s += n;
-			len -= (size_t)n;
-		}
-	}
-	return 0;
+	    folder_temporary(error) ? "make room on its disk" : ELSEWHERE);
+	return folder_temporary(error) ? -2 : -1;
 }
 
 /* Writes `temp` in the folder, makes it durable, gives it its name. */
@@ -258,7 +234,7 @@ replace(int folder, const char *temp, const char *name, const struct secret *s)
 	if (fd < 0)
 		return -1;
 	if (fchmod(fd, 0600) == 0 &&
-	    write_all(fd, secret_value(s), secret_len(s)) == 0 &&
+	    folder_write(fd, secret_value(s), secret_len(s)) == 0 &&
 	    fsync(fd) == 0)
 		r = 0;
 	saved = errno;
@@ -290,11 +266,11 @@ secret_file_write(
 	if (folder == -2)
 		return refuse(why, &p, "cannot be made");
 	if (folder < 0)
-		return is_temporary(errno) ? -2 : -1;
+		return folder_temporary(errno) ? -2 : -1;
 	p.len = strlen(name);
 	temp = xasprintf(".%s.%ld", base(name), (long)getpid());
 	if (replace(folder, temp, base(name), s) != 0) {
-		r = is_temporary(errno) ? -2 : -1;
+		r = folder_temporary(errno) ? -2 : -1;
 		refuse_errno(why, &p);
 	}
 	free(temp);

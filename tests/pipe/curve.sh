@@ -3,6 +3,7 @@
 # that whoever misbehaves is dropped, counted, named, and harms nobody.
 . tests/setup.sh
 . tests/ports.sh
+. tests/steps.sh
 
 keys=$TMP/keys
 peers=$TMP/peers
@@ -37,6 +38,27 @@ is 'nor is half of one' "$status:$(ls "$keys")" '100:near.pub'
 run "$IDMESH" keygen "$TMP/nowhere/key"
 like 'a folder that is not there is named' "$status:$err" '^100:.*nowhere/key'
 rm "$keys/near.pub" "$peers/join/near.pub"
+# Each step of writing them, on a full disk and on a broken one.
+bad='' n=0
+for how in ENOSPC EIO; do
+	for step in $(seq 20); do
+		rm -f "$TMP/steps"
+		spoiled '*/keys/spare*:*/keys' $how "$step" "$BUILD/idmesh-keygen" \
+			"$keys/spare" >/dev/null 2>"$TMP/spare.err"
+		code=$?
+		left=$(cd "$keys" && echo spare*)
+		rm -f "$keys"/spare*
+		fired || break
+		n=$((n + 1))
+		where | grep -q unlink && continue
+		case $code:$left:$(cat "$TMP/spare.err") in
+		111:'spare*':*"/spare"*'make room'*) ;;
+		*) bad+="$(where): $code $left $(cat "$TMP/spare.err")" ;;
+		esac
+	done
+done
+is 'a full disk is a temporary failure that leaves no key' "$bad" ''
+ok 'there were faults' test $n -ge 8
 
 for role in fetch transform join sink; do keygen $role $role; done
 keygen stranger
