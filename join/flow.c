@@ -14,6 +14,7 @@
 #include "clock.h"
 #include "log.h"
 #include "mem.h"
+#include "merge.h"
 #include "run.h"
 
 struct flow *
@@ -163,28 +164,41 @@ has_own_run(const struct join *j, const char *source)
 	return false;
 }
 
+/* The exit code. */
+static int
+open_new(struct join *j, const struct msg *m)
+{
+	struct why why;
+
+	if (merge_room(j->store, m->source, m->stream, &why) != EXIT_DONE) {
+		log_error("%s", why.text);
+		return EXIT_USAGE;
+	}
+	add_checkpoint(j->store, m);
+	return load(j, m->source, m->stream) != NULL ? EXIT_DONE
+						     : EXIT_TEMPORARY;
+}
+
 int
 flow_open(struct join *j, const struct msg *m)
 {
-	int rc = 0;
+	int rc = EXIT_DONE;
 
 	if (store_begin(j->store) != 0)
-		return -1;
+		return EXIT_TEMPORARY;
 	if (m->run == 0 && !has_own_run(j, m->source))
 		run_begin_own(j->store, m->source);
-	if (m->run != 0)
-		rc = current(j, m);
-	if (rc == 0 && load(j, m->source, m->stream) == NULL) {
-		add_checkpoint(j->store, m);
-		if (load(j, m->source, m->stream) == NULL)
-			rc = -1;
-	}
-	if (rc != 0 || store_commit(j->store) != 0) {
+	if (m->run != 0 && current(j, m) != 0)
+		rc = EXIT_TEMPORARY;
+	if (rc == EXIT_DONE && load(j, m->source, m->stream) == NULL)
+		rc = open_new(j, m);
+	if (rc == EXIT_DONE && store_commit(j->store) != 0)
+		rc = EXIT_TEMPORARY;
+	if (rc != EXIT_DONE)
 		store_rollback(j->store);
-		return -1;
-	}
-	store_claim(j->store, m->source);
-	return 0;
+	else
+		store_claim(j->store, m->source);
+	return rc;
 }
 
 void

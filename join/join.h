@@ -75,7 +75,7 @@ struct join {
 #define JOIN_SILENT_MS 10000
 
 struct flow *flow_find(struct join *j, const char *source, const char *stream);
-/* Makes the flow of a message's stream; -1 when its run is not current. */
+/* Makes the flow of a message's stream; the exit code when that cannot be. */
 int flow_open(struct join *j, const struct msg *m);
 /* All streams of the source's current run, after run_begin(). */
 void flow_load(struct join *j, const char *source);

@@ -22,6 +22,7 @@
  */
 
 #include "join.h"
+#include "why.h"
 
 enum merge_kind { MERGE_NOT, MERGE_JOINED, MERGE_EDGE };
 
@@ -33,6 +34,12 @@ enum merge_kind merge_kind(const struct rules *r, const char *stream);
  * transaction.  EXIT_DONE, or the exit code when they cannot be used.
  */
 int merge_prepare(struct join *j);
+/*
+ * May the source have such a stream?  EXIT_USAGE with why when its type is
+ * merged and has as many sources as a merge can tell apart.
+ */
+int merge_room(
+    struct store *s, const char *source, const char *stream, struct why *why);
 
 /*
  * Inside of a page's transaction: an object of a joined type, or a membership,

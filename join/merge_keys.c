@@ -205,6 +205,52 @@ fit_type(struct join *j, struct merge_type *t, const char *name)
 	buf_free(&rules);
 }
 
+int
+merge_room(
+    struct store *s, const char *source, const char *stream, struct why *why)
+{
+	sqlite3_stmt *st = store_ask(s,
+	    "SELECT count(*) FROM stream t JOIN source s ON s.pk = t.source"
+	    " JOIN type y ON y.name = t.name AND y.rules IS NOT NULL"
+	    " WHERE t.name = ?1 AND s.name <> ?2",
+	    "tt", stream, source);
+	int64_t others = store_row(s, st) ? sqlite3_column_int64(st, 0) : 0;
+
+	store_end(st);
+	if (others < MERGE_SOURCES_MAX)
+		return EXIT_DONE;
+	(void)why_set(why, "E_SOURCES", source,
+	    "%s: %s is merged of %lld other sources already, and %d is the "
+	    "most; give it a database of its own",
+	    source, stream, (long long)others, MERGE_SOURCES_MAX);
+	return EXIT_USAGE;
+}
+
+/* The same of a database that gets its first join rule. */
+static int
+check_room(struct join *j)
+{
+	sqlite3_stmt *st = store_ask(j->store,
+	    "SELECT t.name, count(*), max(s.name) FROM stream t"
+	    " JOIN source s ON s.pk = t.source GROUP BY t.name"
+	    " HAVING count(*) > ?",
+	    "i", (int64_t)MERGE_SOURCES_MAX);
+	int rc = EXIT_DONE;
+
+	while (store_row(j->store, st)) {
+		const char *name = store_text(st, 0);
+
+		if (merge_kind(j->rules, name) == MERGE_NOT)
+			continue;
+		log_error("%s has %lld sources, up to %s, and a join rule can "
+			  "merge %d; leave its join rule out",
+		    name, (long long)sqlite3_column_int64(st, 1),
+		    store_text(st, 2), MERGE_SOURCES_MAX);
+		rc = EXIT_USAGE;
+	}
+	return rc;
+}
+
 /* A mesh that was merged cannot be taken apart by forgetting how. */
 static int
 check_lost(struct join *j)
@@ -258,6 +304,8 @@ merge_prepare(struct join *j)
 	if (j->rules == NULL)
 		return EXIT_DONE;
 	rc = check_lost(j);
+	if (rc == EXIT_DONE)
+		rc = check_room(j);
 	collect_types(j);
 	if (rc != EXIT_DONE || j->merge->ntypes == 0)
 		return rc;

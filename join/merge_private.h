@@ -9,7 +9,7 @@
 #include "merge.h"
 #include "policy.h"
 
-#define MERGE_SOURCES_MAX 64
+#define MERGE_SOURCES_MAX POLICY_SOURCES_MAX
 #define MERGE_KEYS_MAX 64 /* POLICY_KEYS_MAX, and 16 lookups */
 #define MERGE_GONE -3 /* no place: a tombstone */
 

@@ -221,10 +221,13 @@ offer(struct pipe *p, struct msg *m)
 {
 	const char *wrong = NULL;
 
-	if (flow_find(p->j, m->source, m->stream) == NULL &&
-	    flow_open(p->j, m) != 0) {
-		msg_free(m);
-		return EXIT_TEMPORARY;
+	if (flow_find(p->j, m->source, m->stream) == NULL) {
+		int rc = flow_open(p->j, m);
+
+		if (rc != EXIT_DONE) {
+			msg_free(m);
+			return rc;
+		}
 	}
 	p->bytes += m->len;
 	p->pages++;

@@ -15,6 +15,7 @@
 #include "json.h"
 #include "leave.h"
 #include "log.h"
+#include "merge.h"
 #include "run.h"
 
 #define DAY_MS ((int64_t)24 * 3600 * 1000)
@@ -131,6 +132,8 @@ add_stream(struct store *s, int64_t source, int64_t run, const struct ask *ask,
 
 	watermark_read(s, ask->source, &marks);
 	since = watermark_of(name, &marks);
+	if (merge_room(s, ask->source, name, why) != EXIT_DONE)
+		return -1;
 	stream = stream_row(s, source, name, &full);
 	mode = decide(ask->mode, since, full);
 	if (since != NULL && watermark_is_future(since))

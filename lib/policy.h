@@ -20,6 +20,7 @@
 #include "rules.h"
 
 #define POLICY_NAMES_MAX 64 /* different spellings of sources in one type */
+#define POLICY_SOURCES_MAX 64 /* that the join of one type names */
 #define POLICY_KEYS_MAX 48 /* of one type, without the lookups */
 #define POLICY_VALUE_MAX 1024 /* bytes; a longer key value is none */
 

@@ -89,6 +89,10 @@ compile_sources(struct make *m, const struct term *body)
 	const struct term_entry *e = term_find(body, "sources");
 	const struct term_entry *unmatched = term_find(body, "unmatched");
 
+	if (e->value->n > POLICY_SOURCES_MAX)
+		load_error(&m->r->load, m->p->file, e->line,
+		    "join \"%s\": more than %d sources", m->p->type,
+		    POLICY_SOURCES_MAX);
 	m->sources = take(m, e->value->n, sizeof(*m->sources));
 	for (size_t i = 0; i < e->value->n; i++) {
 		const char *name = e->value->entries[i].value->text;

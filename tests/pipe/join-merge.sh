@@ -223,5 +223,29 @@ is 'who is alone stays so' "$(sqlite3 "$db" \
 rules "join \"User\" { sources = { \"okta\" }, $(printf '{ "email" },%.0s' {1..49}) }"
 whole $O User | merge
 like 'there is an end to keys' "$status:$err" '^100:.*more than 48 keys'
+rules "join \"User\" { sources = { $(printf '"okta:c%d",' {1..65}) }, { \"email\" } }"
+whole $O User | merge
+like 'and to sources that are named' "$status:$err" \
+	'^100:.*rules.lua:[0-9]+: join "User": more than 64 sources'
+
+# --- more sources than a merge can tell apart
+db=$TMP/many.db
+rules 'join "User" { sources = { "okta" }, { "email" } }'
+for i in {1..64}; do whole "okta:c$i" User "$(person o1 - a@x)"; done | merge
+is 'as many as can be' "$status:$(mesh | jq '.contributors | length')" 0:64
+whole okta:c65 User "$(person o1 - a@x)" | merge
+like 'one more is refused' "$status:$err" \
+	'^100:.*okta:c65: User is merged of 64 other sources'
+run "$JOIN" begin --db "$db" --streams User okta:c65
+like 'also when it asks for its run' "$status:$err" '^100:.*okta:c65: User is'
+whole okta:c64 User "$(person o1 - b@x)" | merge
+is 'the others go on' "$status:$(count)" 0:1
+db=$TMP/first.db
+rules ''
+for i in {1..65}; do whole "okta:c$i" User "$(person o1 - a@x)"; done | merge
+rules 'join "User" { sources = { "okta" }, { "email" } }'
+merge </dev/null
+like 'also under a first join rule' "$status:$err" \
+	'^100:.*User has 65 sources, up to okta:c[0-9]+,'
 
 done_testing
