@@ -17,6 +17,7 @@
 #include "json.h"
 #include "mem.h"
 #include "out.h"
+#include "printed.h"
 
 #include "fetch.h"
 
@@ -214,7 +215,5 @@ command_test(int argc, char *argv[])
 	source_forget(f);
 	free(f->sources);
 	loop_free(f->loop);
-	if (fflush(stdout) != 0)
-		die(EXIT_TEMPORARY, "cannot write to standard output");
-	return (int)t.code;
+	return printed_end(t.code);
 }

@@ -12,6 +12,7 @@
 #include "clock.h"
 #include "forecast.h"
 #include "out.h"
+#include "printed.h"
 
 #define SOURCES_MAX 16
 #define DAY_MS 86400000 /* a delta, where no time is given */
@@ -192,7 +193,5 @@ command_forecast(int argc, char *argv[])
 		code = f.code;
 	forecast_free(forecast);
 	fetch_close(&f);
-	if (fflush(stdout) != 0)
-		die(EXIT_TEMPORARY, "cannot write to standard output");
-	return (int)code;
+	return printed_end(code);
 }

@@ -20,6 +20,7 @@
 #include "json.h"
 #include "lines.h"
 #include "mem.h"
+#include "printed.h"
 #include "report.h"
 
 #define FILES_MAX 256
@@ -239,7 +240,5 @@ command_report(int argc, char *argv[])
 	for (size_t i = 0; i < r.n; i++)
 		endpoint_clear(&r.endpoints[i]);
 	endpoint_clear(&r.rest);
-	if (fflush(stdout) != 0)
-		die(EXIT_TEMPORARY, "cannot write to standard output");
-	return EXIT_DONE;
+	return printed_end(EXIT_DONE);
 }

@@ -11,6 +11,7 @@
 
 #include "buf.h"
 #include "fetch.h"
+#include "printed.h"
 #include "secret.h"
 
 #define SCHEME "secret://"
@@ -50,9 +51,7 @@ which(const char *ref)
 		die(EXIT_USAGE, "%s", why.text);
 	printf("%s\n", out.data);
 	buf_free(&out);
-	if (fflush(stdout) != 0)
-		die(EXIT_TEMPORARY, "cannot write to standard output");
-	return EXIT_DONE;
+	return printed_end(EXIT_DONE);
 }
 
 static int

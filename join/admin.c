@@ -18,6 +18,7 @@
 #include "mem.h"
 #include "merge.h"
 #include "opt.h"
+#include "printed.h"
 #include "report.h"
 #include "run.h"
 #include "sweep.h"
@@ -26,10 +27,8 @@ static int
 print(struct buf *b)
 {
 	buf_char(b, '\n');
-	if (fwrite(b->data, 1, b->len, stdout) == b->len && fflush(stdout) == 0)
-		return EXIT_DONE;
-	log_error("cannot write to stdout");
-	return EXIT_TEMPORARY;
+	fwrite(b->data, 1, b->len, stdout);
+	return printed_end(EXIT_DONE);
 }
 
 /* "okta:contoso", as in the pages. */

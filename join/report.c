@@ -14,19 +14,16 @@
 #include "log.h"
 #include "opt.h"
 #include "outbox.h"
+#include "printed.h"
 #include "report.h"
 
 int
 report_close(struct store *s)
 {
-	int rc = s->failed ? EXIT_TEMPORARY : EXIT_DONE;
+	enum exit_code rc = s->failed ? EXIT_TEMPORARY : EXIT_DONE;
 
 	store_close(s);
-	if (fflush(stdout) != 0 || ferror(stdout)) {
-		log_error("cannot write to stdout");
-		return EXIT_TEMPORARY;
-	}
-	return rc;
+	return printed_end(rc);
 }
 
 void

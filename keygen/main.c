@@ -11,6 +11,7 @@
 #include "curve.h"
 #include "log.h"
 #include "opt.h"
+#include "printed.h"
 
 static const struct opt none[] = { { 0 } };
 
@@ -39,7 +40,6 @@ main(int argc, char *argv[])
 	rc = curve_make(argv[1], public_key, &why);
 	if (rc < 0)
 		die(rc == -2 ? EXIT_TEMPORARY : EXIT_USAGE, "%s", why.text);
-	if (puts(public_key) == EOF || fflush(stdout) == EOF)
-		die(EXIT_TEMPORARY, "cannot write to stdout");
-	return EXIT_DONE;
+	puts(public_key);
+	return printed_end(EXIT_DONE);
 }

@@ -16,6 +16,7 @@
 
 #include "log.h"
 #include "mem.h"
+#include "printed.h"
 #include "why.h"
 
 #define NAMES_MAX 64
@@ -72,7 +73,7 @@ print_help(const struct opt_use *use)
 	    "print the version and exit");
 	if (use->see != NULL)
 		printf("\n%s\n", use->see);
-	exit(fflush(stdout) == 0 ? EXIT_DONE : EXIT_TEMPORARY);
+	exit(printed_end(EXIT_DONE));
 }
 
 static const struct opt *
@@ -167,7 +168,7 @@ take(const struct opt_use *use, char **argv, int argc, int i)
 		print_help(use);
 	if (strcmp(word, "--version") == 0) {
 		printf("%s %s\n", use->name, IDMESH_VERSION);
-		exit(fflush(stdout) == 0 ? EXIT_DONE : EXIT_TEMPORARY);
+		exit(printed_end(EXIT_DONE));
 	}
 	if (word[1] == '-') {
 		size_t len = strcspn(word + 2, "=");

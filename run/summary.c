@@ -17,6 +17,7 @@
 #include "log.h"
 #include "mem.h"
 #include "msg.h"
+#include "printed.h"
 #include "tally.h"
 
 /*
@@ -223,11 +224,9 @@ print_json(
 		buf_fmt(&b, ",\"run\":%lld}", runs->held[i].run);
 	}
 	buf_str(&b, "]}\n");
-	if (fwrite(b.data, 1, b.len, stdout) != b.len || fflush(stdout) != 0) {
-		log_error("cannot write the summary to stdout");
-		if (run->code != EXIT_USAGE)
-			run->code = EXIT_TEMPORARY;
-	}
+	fwrite(b.data, 1, b.len, stdout);
+	run->code = printed_end(run->code);
+	clearerr(stdout);
 	buf_free(&b);
 }
 

@@ -11,6 +11,7 @@
 
 #include "log.h"
 #include "opt.h"
+#include "printed.h"
 #include "sink.h"
 
 static const struct target *const targets[] = {
@@ -77,12 +78,9 @@ print_cursor(int argc, char **argv)
 		return code;
 	}
 	position_write(&text, &at);
-	if (puts(text.data) == EOF || fflush(stdout) == EOF) {
-		log_error("cannot write to stdout");
-		code = EXIT_TEMPORARY;
-	}
+	puts(text.data);
 	buf_free(&text);
-	return code;
+	return printed_end(code);
 }
 
 static int

@@ -9,6 +9,8 @@
 
 #include <stdio.h>
 
+#include "printed.h"
+
 #define SEE "Manual: idmesh-transform(1), rules(7)"
 static const char *dir_option;
 
@@ -19,16 +21,6 @@ static const struct opt options[] = {
 	{ 0 },
 };
 
-static int
-print(const struct buf *text)
-{
-	if (fwrite(text->data, 1, text->len, stdout) == text->len &&
-	    fflush(stdout) == 0)
-		return EXIT_DONE;
-	log_error("cannot write to stdout");
-	return EXIT_TEMPORARY;
-}
-
 /* What either of them does: loads, writes, prints. */
 static int
 show(const struct opt_use *use, int argc, char **argv,
@@ -36,16 +28,15 @@ show(const struct opt_use *use, int argc, char **argv,
 {
 	struct buf text = { 0 };
 	struct mapper m;
-	int code;
 
 	opt_parse(use, &argc, argv);
 	if (mapper_open(&m, rules_dir(dir_option)) < 0)
 		return EXIT_USAGE;
 	write(&m, &text);
-	code = print(&text);
+	fwrite(text.data, 1, text.len, stdout);
 	buf_free(&text);
 	mapper_close(&m);
-	return code;
+	return printed_end(EXIT_DONE);
 }
 
 static void

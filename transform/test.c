@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "printed.h"
 #include "rules_tests.h"
 
 static void
@@ -73,11 +74,7 @@ run_tests(struct mapper *m, const struct rules_tests *tests, int json)
 	buf_free(&why);
 	if (!json)
 		printf("1..%zu\n", n);
-	if (fflush(stdout) != 0 || ferror(stdout)) {
-		log_error("cannot write to stdout");
-		return EXIT_TEMPORARY;
-	}
-	return failed > 0 ? EXIT_PARTLY : EXIT_DONE;
+	return printed_end(failed > 0 ? EXIT_PARTLY : EXIT_DONE);
 }
 
 int

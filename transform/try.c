@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "json.h"
+#include "printed.h"
 #include "rules_tests.h"
 
 #define OBJECT_MAX (8 << 20)
@@ -166,13 +167,10 @@ try_record(struct mapper *m, struct trial *t, int json)
 		write_text(m, t);
 	yyjson_doc_free(doc);
 	buf_free(&text);
-	if (fflush(stdout) != 0 || ferror(stdout)) {
-		log_error("cannot write to stdout");
-		return EXIT_TEMPORARY;
-	}
 	if (t->result != RULES_BAD)
-		return EXIT_DONE;
-	return strcmp(t->why.code, "E_NO_MAP") == 0 ? EXIT_USAGE : EXIT_PARTLY;
+		return printed_end(EXIT_DONE);
+	return printed_end(
+	    strcmp(t->why.code, "E_NO_MAP") == 0 ? EXIT_USAGE : EXIT_PARTLY);
 }
 
 static enum exit_code
