@@ -28,7 +28,7 @@
 #define BEAT_MS 1000
 #define GAP_MS 500
 #define DRAIN_MS 10000
-#define ABSENT_MS 2000
+#define ABSENT_MS 5000
 #define RECEIVE_MAX 64 /* frames between two transactions */
 
 /* The fetch of a source. */
