@@ -307,6 +307,8 @@ const struct route control_routes[] = {
 	{ "POST", "/_sim/fault", NULL, set_faults, ROUTE_CONTROL },
 	{ "POST", "/_sim/foreign", NULL, set_foreign, ROUTE_CONTROL },
 	{ "POST", "/_sim/okta/users", NULL, okta_write_user, ROUTE_CONTROL },
+	{ "POST", "/_sim/okta/rules", NULL, okta_write_rule, ROUTE_CONTROL },
+	{ "GET", "/_sim/rules", NULL, okta_all_rules, ROUTE_CONTROL },
 	{ "GET", "/_sim/users", NULL, all_users, ROUTE_CONTROL },
 	{ "GET", "/_sim/groups", NULL, all_groups, ROUTE_CONTROL },
 	{ "GET", "/_sim/members", NULL, all_members, ROUTE_CONTROL },

@@ -11,7 +11,7 @@
 #include "sim.h"
 
 handler okta_users, okta_user, okta_me, okta_user_groups;
-handler okta_groups, okta_group, okta_members;
+handler okta_groups, okta_group, okta_members, okta_rules;
 
 /* Does the request ask to leave the credentials out of the rows? */
 bool okta_omits(const struct call *c, const char *what);

@@ -13,6 +13,7 @@
 #include "mem.h"
 #include "mutate.h"
 #include "names.h"
+#include "rules.h"
 
 /* Does one attribute of the profile have that value? */
 static bool
@@ -115,6 +116,7 @@ okta_write_user(struct call *c)
 	user_render(org, u);
 	if (yyjson_get_bool(yyjson_obj_get(root, "delete")))
 		org_delete_user(org, u);
+	rules_user(org, u, now);
 	yyjson_doc_free(doc);
 	if (c->answer.status != 200)
 		return;

@@ -19,6 +19,7 @@ const struct route okta_routes[] = {
 	{ "GET", "/api/v1/users/{id}/groups", "/api/v1/users", okta_user_groups,
 	    0 },
 	{ "GET", "/api/v1/groups", "/api/v1/groups", okta_groups, 0 },
+	{ "GET", "/api/v1/groups/rules", "/api/v1/groups", okta_rules, 0 },
 	{ "GET", "/api/v1/groups/{id}", "/api/v1/groups/{id}", okta_group, 0 },
 	{ "GET", "/api/v1/groups/{id}/users", "/api/v1/groups", okta_members,
 	    0 },

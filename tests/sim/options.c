@@ -25,6 +25,8 @@ static const char help[] =
     "  --users N --groups N --edges N\n"
     "                        its size (1000, 50, four a user); memberships\n"
     "                        of the group Everyone are not counted\n"
+    "  --rules N             group rules, each fills a group by department\n"
+    "                        (0)\n"
     "  --everyone            Everyone holds every user (default: none)\n"
     "  --tier integrator|workforce|enterprise|unlimited\n"
     "                        whose rate limits (workforce)\n"
@@ -52,6 +54,7 @@ enum {
 	O_GROUPS,
 	O_EDGES,
 	O_EVERYONE,
+	O_RULES,
 	O_TIER,
 	O_SHARE,
 	O_LIMIT,
@@ -77,6 +80,7 @@ static const struct option longopts[] = {
 	{ "groups", required_argument, NULL, O_GROUPS },
 	{ "edges", required_argument, NULL, O_EDGES },
 	{ "everyone", no_argument, NULL, O_EVERYONE },
+	{ "rules", required_argument, NULL, O_RULES },
 	{ "tier", required_argument, NULL, O_TIER },
 	{ "share", required_argument, NULL, O_SHARE },
 	{ "limit", required_argument, NULL, O_LIMIT },
@@ -203,6 +207,9 @@ set_size(struct org_size *size, int o, const char *arg)
 		return true;
 	case O_EDGES:
 		size->edges = (size_t)options_number(o, arg, 0, 1000000000);
+		return true;
+	case O_RULES:
+		size->rules = (size_t)options_number(o, arg, 0, 10000);
 		return true;
 	case O_EVERYONE:
 		size->everyone = true;

@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "mem.h"
+#include "rules.h"
 
 const char *
 user_status_name(enum user_status status)
@@ -48,6 +49,7 @@ org_free(struct org *org)
 		free(org->groups[i].members);
 		free(org->groups[i].text);
 	}
+	rules_free(org);
 	free(org->users);
 	free(org->groups);
 	*org = (struct org){ 0 };

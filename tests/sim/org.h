@@ -19,6 +19,8 @@
 #include "buf.h"
 #include "rng.h"
 
+struct rule; /* rules.h */
+
 #define ORG_ID 20 /* length of every id */
 #define ORG_HOST "https://orgsim.example" /* in the bodies' own links */
 
@@ -76,16 +78,18 @@ struct org {
 	size_t live_users;
 	struct group *groups; /* owned */
 	size_t n_groups;
+	struct rule *rules; /* owned */
+	size_t n_rules;
 	size_t edges; /* memberships, Everyone not counted */
 	bool everyone; /* group 0 holds every user */
 	struct rng rng;
 	char id[ORG_ID + 1], type[ORG_ID + 1], schema[ORG_ID + 1];
 };
 
-/* What --seed, --users, --groups, --edges and --everyone say. */
+/* What --seed, --users, --groups, --edges, --rules, --everyone say. */
 struct org_size {
 	uint64_t seed;
-	size_t users, groups, edges;
+	size_t users, groups, edges, rules;
 	bool everyone;
 };
 
@@ -93,6 +97,9 @@ struct org_size {
 int org_seed(struct org *org, const struct org_size *size);
 void org_free(struct org *org);
 
+/* An id that sorts behind those of smaller numbers. */
+void org_make_id(
+    struct rng *rng, const char *prefix, uint32_t number, char out[ORG_ID + 1]);
 /* Appends a user made from the org's randomness, not yet rendered. */
 struct user *org_add_user(struct org *org, int64_t created);
 

@@ -16,6 +16,7 @@
 
 #include "mem.h"
 #include "names.h"
+#include "rules.h"
 
 #define YEAR_2020 INT64_C(1577836800000)
 #define FIVE_YEARS INT64_C(157788000000)
@@ -27,8 +28,8 @@
  * Prefix, seven digits in base 36 that grow with `number`, then noise: ids
  * look like Okta's and sort in the order of creation.
  */
-static void
-make_id(
+void
+org_make_id(
     struct rng *rng, const char *prefix, uint32_t number, char out[ORG_ID + 1])
 {
 	static const char set[] = "0123456789abcdefghijklmnopqrstuvwxyz";
@@ -64,7 +65,7 @@ org_add_user(struct org *org, int64_t created)
 	u = &org->users[org->n_users];
 	*u = (struct user){ .created = created, .last_updated = created };
 	u->number = (uint32_t)org->n_users++;
-	make_id(rng, "00u", u->number, u->id);
+	org_make_id(rng, "00u", u->number, u->id);
 	u->bits = rng_next(rng);
 	u->first = (uint16_t)rng_below(rng, N_FIRST);
 	u->last = (uint16_t)rng_below(rng, N_LAST);
@@ -129,7 +130,7 @@ seed_group(struct org *org, struct group *g, uint32_t number)
 	struct rng *rng = &org->rng;
 
 	g->number = number;
-	make_id(rng, "00g", number, g->id);
+	org_make_id(rng, "00g", number, g->id);
 	g->created = later(rng, YEAR_2020, FIVE_YEARS - MONTH);
 	g->last_updated = later(rng, g->created, MONTH);
 	g->last_membership_updated = later(rng, g->created, HALF_YEAR);
@@ -259,9 +260,9 @@ org_seed(struct org *org, const struct org_size *size)
 	*org = (struct org){ .rng = { size->seed },
 		.everyone = size->everyone,
 		.n_groups = size->groups };
-	make_id(&org->rng, "00o", 0, org->id);
-	make_id(&org->rng, "oty", 0, org->type);
-	make_id(&org->rng, "osc", 0, org->schema);
+	org_make_id(&org->rng, "00o", 0, org->id);
+	org_make_id(&org->rng, "oty", 0, org->type);
+	org_make_id(&org->rng, "osc", 0, org->schema);
 	seed_users(org, size->users);
 	org->groups = xcalloc(size->groups + 1, sizeof(*org->groups));
 	for (size_t i = 0; i < size->groups; i++)
@@ -272,5 +273,6 @@ org_seed(struct org *org, const struct org_size *size)
 		seed_members(org, &org->groups[0], size->users);
 	for (size_t i = 0; i < size->groups; i++)
 		group_render(&org->groups[i]);
+	rules_seed(org, size->rules, size->seed);
 	return 0;
 }
