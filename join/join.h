@@ -51,9 +51,17 @@ struct keep {
 	int64_t gone_days; /* tombstones */
 };
 
+/* Where it is with that. */
+struct pruning {
+	int left; /* kinds of rows, 0: done */
+	int64_t after; /* the last row of the kind */
+	int64_t now_ms; /* when it began */
+};
+
 struct join {
 	struct store *store;
 	struct keep keep;
+	struct pruning pruning;
 	struct rules *rules;
 	const char *rules_dir;
 	struct committer *committer;
@@ -106,9 +114,12 @@ int64_t project_add(
     struct store *s, const struct flow *f, const char *id, int64_t object);
 void change_add(
     struct store *s, int64_t mesh, const char *op, const char *changed);
-void change_prune(struct store *s, int64_t acked);
-/* prune.c: forgets what is old; `acked` is the change that every sink has. */
-void prune(struct join *j, int64_t acked);
+/* In a transaction: at most so many changes; how many. */
+int64_t change_prune(struct store *s, int64_t acked, int64_t most);
+/* prune.c: forgets what is old, a transaction each step; `acked` is the change
+ * that every sink has now.  1 while more is left, -1 when the store failed. */
+void prune_begin(struct join *j);
+int prune_step(struct join *j, int64_t acked);
 
 /* end.c: the end of a stream, in its order, as a page. */
 void apply_end(struct join *j, struct flow *f, const struct msg *m);

@@ -325,11 +325,17 @@ write_body(struct body *b)
 static void
 drop_body(struct body *b)
 {
-	if (!b->had)
-		return;
-	store_do(b->s, "DELETE FROM body WHERE mesh = ?", "i", b->mesh);
-	change_add(b->s, b->mesh, MSG_DELETE, NULL);
-	b->m->told++;
+	if (b->had) {
+		store_do(b->s, "DELETE FROM body WHERE mesh = ?", "i", b->mesh);
+		change_add(b->s, b->mesh, MSG_DELETE, NULL);
+		b->m->told++;
+	}
+	/* A person is remembered; a membership has the same id again. */
+	if (b->t == &b->m->edge)
+		store_do(b->s,
+		    "INSERT OR REPLACE INTO tombstone(pk, number, at)"
+		    " VALUES(-?, ?, ?)",
+		    "iii", b->mesh, b->s->newest, clock_wall_ms());
 }
 
 static void

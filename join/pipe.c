@@ -187,7 +187,10 @@ catch_up(struct pipe *p, const char *after)
 		log_error("%s", why.text);
 		return EXIT_USAGE;
 	}
-	prune(p->j, place > 0 ? p->j->store->newest : p->number);
+	prune_begin(p->j);
+	while (
+	    prune_step(p->j, place > 0 ? p->j->store->newest : p->number) > 0)
+		;
 	rc = emit_schema(p);
 	if (rc == EXIT_DONE && place > 0)
 		rc = emit_rebuild(p);

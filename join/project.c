@@ -5,9 +5,8 @@
  * apply.c and leave.c call it for every object that is new, changed or gone.
  * Without a join rule each object of the connector space is its own mesh
  * object: the mesh row names its only contributor and the body is read from
- * there when it is sent (outbox.c).  A type with a join rule will be marked
- * here instead and merged at the end of its stream; links, ids and the change
- * log stay the same.
+ * there when it is sent (outbox.c).  Types with a join rule are merge.h's;
+ * ids and the change log are the same for both.
  *
  * A mesh id is a UUID of version 8 (RFC 9562 5.8): the XXH3-128 of namespace,
  * source, type and connector id, so that it survives a lost database.
@@ -25,9 +24,6 @@
 /* Never to be changed: every mesh id there is depends on it. */
 #define MESH_NAMESPACE "idmesh/mesh/1"
 #define CHANGE_KEEP_MS ((int64_t)7 * 24 * 3600 * 1000)
-#ifndef PRUNE_CHUNK
-#define PRUNE_CHUNK 20000
-#endif
 
 void
 mesh_id(const char *source, const char *type, const char *id,
@@ -96,23 +92,15 @@ old_until(struct store *s, int64_t end, int64_t before_ms)
 }
 
 /* Drops what is a week old and has been acknowledged by who is connected. */
-void
-change_prune(struct store *s, int64_t acked)
+int64_t
+change_prune(struct store *s, int64_t acked, int64_t most)
 {
-	int64_t before = clock_wall_ms() - CHANGE_KEEP_MS, dropped;
+	int64_t before = clock_wall_ms() - CHANGE_KEEP_MS, end, dropped;
 
-	do {
-		int64_t end;
-
-		if (store_begin(s) != 0)
-			return;
-		end = s->oldest + PRUNE_CHUNK - 1;
-		end = old_until(s, end < acked ? end : acked, before);
-		dropped = store_do(
-		    s, "DELETE FROM change WHERE number <= ?", "i", end);
-		if (dropped > 0)
-			s->oldest = end + 1;
-		if (store_commit(s) != 0)
-			return;
-	} while (dropped == PRUNE_CHUNK);
+	end = s->oldest + most - 1;
+	end = old_until(s, end < acked ? end : acked, before);
+	dropped = store_do(s, "DELETE FROM change WHERE number <= ?", "i", end);
+	if (dropped > 0)
+		s->oldest = end + 1;
+	return dropped;
 }

@@ -1,11 +1,12 @@
 /*
  * prune.c - what the database need not remember any longer.
  *
- * pipe.c and service.c call it when a run begins.  Every kind of row that
- * time alone would add to has its bound: the change log (project.c), runs,
- * dead letters that are settled, tombstones and the groups behind them.  What
- * is held back, open or under way stays, however old.  Short transactions, so
- * that nobody waits for it; SQLite uses the room again.
+ * pipe.c and service.c begin it with a run.  Every kind of row that time alone
+ * would add to has its bound: the change log (project.c), runs, dead letters
+ * that are settled, tombstones and the groups behind them.  What is held back,
+ * open or under way stays, however old.  A step is one short transaction, and
+ * the service does one whenever it has nothing else to do; where it is ended
+ * in between, the next run goes on.  SQLite uses the room again.
  */
 
 #include "join.h"
@@ -46,46 +47,97 @@ prune_letters(struct store *s, int64_t before_ms)
 	    "ii", before_ms, (int64_t)PRUNE_ROWS);
 }
 
-/*
- * A tombstone must outlive the rows of the change log that say it; and whoever
- * is linked to a mesh object is remembered as long as it is there.
- */
-static int64_t
-prune_tombstones(struct store *s, int64_t before_ms)
+/* What goes now: objects, and mesh objects, 0 for none. */
+static void
+old_begin(struct store *s)
 {
 	static const char old[] =
 	    "CREATE TEMP TABLE IF NOT EXISTS old(pk INTEGER PRIMARY KEY,"
 	    " mesh INTEGER NOT NULL)";
-	int64_t rows;
 
 	store_do(s, old, "");
 	store_do(s, "DELETE FROM temp.old", "");
-	rows = store_do(s,
-	    "INSERT INTO temp.old SELECT o.pk, o.mesh FROM tombstone d"
-	    " JOIN object o ON o.pk = d.pk JOIN mesh m ON m.pk = o.mesh"
-	    " WHERE d.at < ? AND d.number < ? AND o.gone IS NOT NULL"
-	    " AND m.object = o.pk LIMIT ?",
-	    "iii", before_ms, s->oldest, (int64_t)PRUNE_ROWS);
-	/* Of a type with a join rule: whoever is not linked any more. */
-	rows += store_do(s,
-	    "INSERT OR IGNORE INTO temp.old SELECT o.pk, 0 FROM tombstone d"
-	    " JOIN object o ON o.pk = d.pk WHERE o.mesh = 0 AND d.at < ?"
-	    " AND o.gone IS NOT NULL AND NOT EXISTS"
-	    " (SELECT 1 FROM link l WHERE l.object = o.pk) AND NOT EXISTS"
-	    " (SELECT 1 FROM dirty w WHERE w.object = o.pk) AND NOT EXISTS"
-	    " (SELECT 1 FROM mesh m WHERE m.minter = o.pk) LIMIT ?",
-	    "ii", before_ms, (int64_t)PRUNE_ROWS - rows);
+}
+
+/* Deletes it with all that belongs to it; `after` is the last that it was. */
+static void
+old_end(struct store *s, int64_t *after)
+{
+	sqlite3_stmt *st = store_ask(s, "SELECT max(pk) FROM temp.old", "");
+
+	if (store_row(s, st) && sqlite3_column_type(st, 0) != SQLITE_NULL)
+		*after = sqlite3_column_int64(st, 0);
+	store_end(st);
 	store_do(s,
 	    "DELETE FROM matchkey WHERE object IN (SELECT pk FROM temp.old)",
 	    "");
 	store_do(
 	    s, "DELETE FROM ref WHERE object IN (SELECT pk FROM temp.old)", "");
+	store_do(s,
+	    "DELETE FROM edge WHERE mesh IN (SELECT mesh FROM temp.old)", "");
 	store_do(
 	    s, "DELETE FROM mesh WHERE pk IN (SELECT mesh FROM temp.old)", "");
 	store_do(
 	    s, "DELETE FROM object WHERE pk IN (SELECT pk FROM temp.old)", "");
 	store_do(s,
 	    "DELETE FROM tombstone WHERE pk IN (SELECT pk FROM temp.old)", "");
+}
+
+/* A tombstone must outlive the rows of the change log that say it. */
+static int64_t
+prune_projected(struct store *s, int64_t before_ms, int64_t *after)
+{
+	int64_t rows;
+
+	old_begin(s);
+	rows = store_do(s,
+	    "INSERT INTO temp.old SELECT o.pk, o.mesh FROM tombstone d"
+	    " CROSS JOIN object o ON o.pk = d.pk JOIN mesh m ON m.pk = o.mesh"
+	    " WHERE d.pk > ? AND d.at < ? AND d.number < ?"
+	    " AND o.gone IS NOT NULL AND m.object = o.pk ORDER BY d.pk LIMIT ?",
+	    "iiii", *after, before_ms, s->oldest, (int64_t)PRUNE_ROWS);
+	old_end(s, after);
+	return rows;
+}
+
+/* Of a type with a join rule: whoever is not linked any more, for who is
+ * linked to a mesh object is remembered as long as that is there. */
+static int64_t
+prune_unlinked(struct store *s, int64_t before_ms, int64_t *after)
+{
+	int64_t rows;
+
+	old_begin(s);
+	rows = store_do(s,
+	    "INSERT INTO temp.old SELECT o.pk, 0 FROM tombstone d"
+	    " CROSS JOIN object o ON o.pk = d.pk WHERE d.pk > ? AND d.at < ?"
+	    " AND o.mesh = 0 AND o.gone IS NOT NULL AND NOT EXISTS"
+	    " (SELECT 1 FROM link l WHERE l.object = o.pk) AND NOT EXISTS"
+	    " (SELECT 1 FROM type y JOIN dirty w ON w.type = y.pk"
+	    " AND w.object = o.pk) AND NOT EXISTS"
+	    " (SELECT 1 FROM mesh m WHERE m.minter = o.pk)"
+	    " ORDER BY d.pk LIMIT ?",
+	    "iii", *after, before_ms, (int64_t)PRUNE_ROWS);
+	old_end(s, after);
+	return rows;
+}
+
+/* Merged memberships that nobody spoke of since; of one that is there again
+ * only the tombstone. */
+static int64_t
+prune_edges(struct store *s, int64_t before_ms, int64_t *after)
+{
+	int64_t rows;
+
+	old_begin(s);
+	rows = store_do(s,
+	    "INSERT INTO temp.old SELECT d.pk, iif(m.state = 'gone', m.pk, 0)"
+	    " FROM tombstone d LEFT JOIN mesh m ON m.pk = -d.pk"
+	    " WHERE d.pk < 0 AND d.pk > ? AND d.at < ? AND d.number < ?"
+	    " AND NOT EXISTS (SELECT 1 FROM stale x WHERE x.grp = -d.pk"
+	    " AND x.mesh = -d.pk) ORDER BY d.pk LIMIT ?",
+	    "iiii", *after, before_ms, s->oldest, (int64_t)PRUNE_ROWS);
+	old_end(s, after);
 	return rows;
 }
 
@@ -105,34 +157,66 @@ prune_containers(struct store *s)
 	    "i", (int64_t)PRUNE_ROWS);
 }
 
+enum stage { CHANGES, RUNS, LETTERS, EDGES, UNLINKED, PROJECTED, CONTAINERS };
+#define STAGES (CONTAINERS + 1)
+
+/* Some rows of a stage; few of them when that is done. */
 static int64_t
-prune_some(struct join *j, int64_t now_ms)
+prune_stage(struct join *j, enum stage stage, int64_t acked)
 {
 	const struct keep *k = &j->keep;
-	struct store *s = j->store;
-	int64_t most, rows;
+	struct pruning *p = &j->pruning;
+	int64_t gone_ms = p->now_ms - k->gone_days * DAY_MS;
 
-	if (store_begin(s) != 0)
-		return 0;
-	most = prune_runs(s, k->runs);
-	rows = prune_letters(s, now_ms - k->dead_days * DAY_MS);
-	if (rows > most)
-		most = rows;
-	rows = prune_tombstones(s, now_ms - k->gone_days * DAY_MS);
-	if (rows > most)
-		most = rows;
-	rows = prune_containers(s);
-	if (rows > most)
-		most = rows;
-	return store_commit(s) == 0 ? most : 0;
+	switch (stage) {
+	case CHANGES:
+		return change_prune(j->store, acked, PRUNE_ROWS);
+	case RUNS:
+		return prune_runs(j->store, k->runs);
+	case LETTERS:
+		return prune_letters(
+		    j->store, p->now_ms - k->dead_days * DAY_MS);
+	case EDGES:
+		return prune_edges(j->store, gone_ms, &p->after);
+	case UNLINKED:
+		return prune_unlinked(j->store, gone_ms, &p->after);
+	case PROJECTED:
+		return prune_projected(j->store, gone_ms, &p->after);
+	case CONTAINERS:
+		return prune_containers(j->store);
+	}
+	return 0;
 }
 
 void
-prune(struct join *j, int64_t acked)
+prune_begin(struct join *j)
 {
-	int64_t now_ms = clock_wall_ms();
+	j->pruning =
+	    (struct pruning){ .left = STAGES, .now_ms = clock_wall_ms() };
+}
 
-	change_prune(j->store, acked);
-	while (prune_some(j, now_ms) == PRUNE_ROWS)
-		;
+int
+prune_step(struct join *j, int64_t acked)
+{
+	struct pruning *p = &j->pruning;
+	int64_t rows = 0;
+
+	if (p->left == 0)
+		return 0;
+	if (store_begin(j->store) != 0)
+		return -1;
+	while (p->left > 0 && rows < PRUNE_ROWS) {
+		enum stage stage = STAGES - p->left;
+		int64_t n;
+
+		if (p->after == 0 && stage == EDGES)
+			p->after = INT64_MIN;
+		n = prune_stage(j, stage, acked);
+		rows += n;
+		if (n < PRUNE_ROWS) {
+			p->left--;
+			p->after = 0;
+		}
+	}
+	return store_commit(j->store) == 0 ? p->left > 0 : -1;
 }

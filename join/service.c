@@ -191,6 +191,26 @@ pump(struct service *v)
 		link_pump(v->links[i]);
 }
 
+/* What every sink that is there has acknowledged. */
+static int64_t
+acked_by_all(const struct service *v)
+{
+	int64_t least = v->j->store->newest;
+
+	for (size_t i = 0; i < v->n_links; i++)
+		if (link_acked(v->links[i]) < least)
+			least = link_acked(v->links[i]);
+	return least;
+}
+
+/* Nothing waits: some of what is old goes. */
+static void
+idle(struct service *v)
+{
+	if (v->stop_ms == 0 && prune_step(v->j, acked_by_all(v)) > 0)
+		loop_timer_at(v->work, clock_ms());
+}
+
 /* One transaction of what waits; comes back at once while there is more. */
 static void
 on_work(void *arg)
@@ -202,6 +222,7 @@ on_work(void *arg)
 
 	switch (result) {
 	case BATCH_NONE:
+		idle(v);
 		return;
 	case BATCH_FENCED:
 	case BATCH_FAIL:
@@ -221,18 +242,6 @@ on_work(void *arg)
 	}
 	pump(v);
 	loop_timer_at(v->work, clock_ms());
-}
-
-/* What every sink that is there has acknowledged. */
-static int64_t
-acked_by_all(const struct service *v)
-{
-	int64_t least = v->j->store->newest;
-
-	for (size_t i = 0; i < v->n_links; i++)
-		if (link_acked(v->links[i]) < least)
-			least = link_acked(v->links[i]);
-	return least;
 }
 
 /* The client of a source from now on; an earlier one is told to end. */
@@ -301,7 +310,7 @@ take_hello(struct service *v, const struct msg *m, const struct bus_peer *from)
 		if (begin(v, &ask, from) != 0)
 			return;
 		flow_load(v->j, m->source);
-		prune(v->j, acked_by_all(v));
+		prune_begin(v->j);
 	}
 	c = welcome(v, m, from);
 	if (c->stopped) {

@@ -58,6 +58,7 @@
     /* The membership of two mesh objects. */
     "CREATE TABLE edge(grp INTEGER NOT NULL, member INTEGER NOT NULL,"
     " mesh INTEGER NOT NULL, PRIMARY KEY(grp, member)) WITHOUT ROWID;"
+    "CREATE INDEX IF NOT EXISTS edge_mesh ON edge(mesh);"
     /* state: due, running (the guard let it pass), linked (bodies are left),
      * stopped; plan: its hash; at: server time, ms. */
     "CREATE TABLE merge(type INTEGER PRIMARY KEY, state TEXT NOT NULL,"

@@ -60,6 +60,13 @@ static const char *const steps[] = {
 	" WITHOUT ROWID;"
 #include "store_raw.h"
 	,
+
+	"CREATE INDEX IF NOT EXISTS edge_mesh ON edge(mesh);"
+	"INSERT OR IGNORE INTO tombstone SELECT -m.pk, s.newest,"
+	" strftime('%s', 'now') * 1000 FROM mesh m JOIN type y ON y.pk = "
+	"m.type,"
+	" store s WHERE y.name = 'GroupMember' AND y.rules IS NOT NULL"
+	" AND m.state = 'gone';",
 };
 
 int

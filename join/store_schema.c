@@ -72,7 +72,9 @@ const char store_schema[] =
      * reason: as in object.gone. */
     "CREATE TABLE leaving(pk INTEGER NOT NULL, generation INTEGER NOT NULL,"
     " reason TEXT NOT NULL, PRIMARY KEY(pk, generation)) WITHOUT ROWID;"
-    /* When what left did so, and as which number of the change log. */
+    /* When what left did so, and as which number of the change log.  pk: of
+     * the object; of a membership that was merged that of the mesh, negative.
+     */
     "CREATE TABLE tombstone(pk INTEGER PRIMARY KEY, number INTEGER NOT NULL,"
     " at INTEGER NOT NULL);"
     "CREATE TABLE rules(pk INTEGER PRIMARY KEY,"

@@ -122,8 +122,27 @@ is 'and is forgotten then' \
 	sqlite3 "$db" "SELECT count(*) FROM matchkey WHERE object NOT IN (SELECT pk FROM object)" >>"$TMP/left"
 	sqlite3 "$db" "SELECT count(*) FROM ref WHERE object NOT IN (SELECT pk FROM object)" >>"$TMP/left"
 	count >>"$TMP/left"
+	sqlite3 "$db" "SELECT count(*) FROM mesh m JOIN type t ON t.pk = m.type
+		WHERE t.name = 'GroupMember'; SELECT count(*) FROM edge" >>"$TMP/left"
+	# Again and again: the same id, a delete for the sinks, no row more.
+	for i in 1 2; do
+		page GroupMember 1 "$g" "$(edge g1 u1)" "$(edge g1 u2)" "$(edge g1 u3)" | cat - <(end GroupMember 2) | changes
+		of '[.[] | [.op, .id]]' >>"$TMP/again$i"
+		page GroupMember 1 "$g" "$(edge g1 u1)" | cat - <(end GroupMember 2) | changes
+		of '[.[] | [.op, .id]]' >>"$TMP/again$i"
+		pass 1
+		changes --keep-gone 0 --after - </dev/null
+		rows "mesh WHERE state = 'gone' AND object IS NULL" >>"$TMP/again$i"
+		pass 8
+		changes </dev/null
+		pass 91
+		changes </dev/null
+		rows "mesh WHERE state = 'gone' AND object IS NULL" >>"$TMP/again$i"
+	done
 )
-is 'of types with a join rule memberships are forgotten, a person is not' "$(paste -sd' ' "$TMP/left")" 'u2 0 0 3'
+is 'of types with a join rule memberships are forgotten, a person is not' "$(paste -sd' ' "$TMP/left")" 'u2 0 0 3 1 1'
+like 'with the mesh id that they had' "$(cat "$TMP/again1")" '^\[\["put","[-0-9a-f:]+"\],\["put'
+is 'every time' "$(cat "$TMP/again1")" "$(cat "$TMP/again2")"
 
 # --- bounded growth: the same again and again
 grow() {
