@@ -101,7 +101,7 @@ use(void)
 		{ "scope", 0, OPT_TEXT, &options.scope, "FILE",
 		    "the rules' scope, from 'transform describe'", 0, 0 },
 		{ "streams", 's', OPT_TEXT, &options.streams, "LIST",
-		    "only these of User,Group,GroupMember", 0, 0 },
+		    "only these, such as User,Group", 0, 0 },
 		{ "jobs", 0, OPT_LIST, &options.binds, "ENDPOINT",
 		    "where transforms fetch their work; binds", 0, 0 },
 		{ "commit", 0, OPT_TEXT, &options.commit, "ENDPOINT",

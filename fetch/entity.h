@@ -21,18 +21,19 @@ struct entity {
 	bool omits; /* rows would carry credentials: ask to omit them */
 	bool filtered; /* UserSearchFilter applies */
 	const char *second; /* filter of a second full pass, or NULL */
-	const char *delta; /* filter; @ is the time */
+	/* Filter, @ is the time; of Okta, NULL: every run lists everything. */
+	const char *delta;
 	/* of an entity that is listed once for each record of another: */
 	const char *parent;
 	const char *moved; /* time in the parent that moves with it */
 	const char *count; /* path of how many there should be */
 	const char *context; /* name of the parent's id in the context */
 	const char *key; /* JSON: paths that make the id */
+	const char *permission; /* that is needed, or NULL */
 	/* of Microsoft Graph: */
 	const char *type; /* of a record, as in "entra.User" */
 	const char *select; /* what is always asked for */
 	const char *usual; /* and what else, when no rules tell */
-	const char *permission; /* that is needed */
 	bool members; /* records are edges of the list's objects */
 };
 

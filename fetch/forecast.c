@@ -35,7 +35,7 @@ use(void)
 		{ "scope", 0, OPT_TEXT, &options.scope, "FILE",
 		    "the rules' scope, from 'transform describe'", 0, 0 },
 		{ "streams", 's', OPT_TEXT, &options.streams, "LIST",
-		    "only these of User,Group,GroupMember", 0, 0 },
+		    "only these, such as User,Group", 0, 0 },
 		{ "json", 0, OPT_FLAG, &json, NULL,
 		    "one JSON object instead of a table", 0, 0 },
 		{ 0 },
@@ -109,6 +109,8 @@ add_runs(struct forecast *f, const char *from)
 		return;
 	run = forecast_add(f, "delta");
 	for (size_t i = 0; i < run->n; i++) {
+		if (run->items[i].stream->entity->delta == NULL)
+			continue;
 		run->items[i].mode = MODE_DELTA;
 		run->items[i].first_import = false;
 		memcpy(run->items[i].since, from, CLOCK_TEXT);

@@ -44,7 +44,14 @@ struct forecast_group {
 
 enum pass_kind { PASS_PLAIN, PASS_GONE, PASS_SCOPE, PASS_DELTA, PASSES };
 
-/* A listing of users, of which the first page was read, or some. */
+/* What it takes to list one kind of thing. */
+struct forecast_pace {
+	int64_t ms, rows; /* of a full page, and of one with few rows */
+	int64_t few_ms, few_rows;
+	int64_t page; /* rows of a full page, as the server has it */
+};
+
+/* A listing, of which the first page was read, or some. */
 struct forecast_pass {
 	struct forecast_facts *facts; /* that it is part of */
 	bool asked, denied;
@@ -55,13 +62,8 @@ struct forecast_pass {
 	char id[64]; /* of one of its users */
 	struct amount total; /* where there is more; n <= 0: not known */
 	const char *since; /* of PASS_DELTA; borrowed */
-};
-
-/* What it takes to list one kind of thing. */
-struct forecast_pace {
-	int64_t ms, rows; /* of a full page, and of one with few rows */
-	int64_t few_ms, few_rows;
-	int64_t page; /* rows of a full page, as the server has it */
+	const char *list; /* path of the listing; borrowed */
+	struct forecast_pace *pace; /* what its pages teach */
 };
 
 struct forecast_facts {
@@ -75,12 +77,15 @@ struct forecast_facts {
 	size_t n_groups, cap_groups;
 	bool groups_denied, members_denied;
 	struct forecast_pace user, group, member;
+	/* Of entities that are neither users, groups nor members: by stream. */
+	struct forecast_pass others[STREAMS_MAX];
+	struct forecast_pace other[STREAMS_MAX];
 };
 
 /* One stream of one run. */
 struct forecast_item {
 	const struct stream *stream;
-	const struct forecast_facts *facts;
+	struct forecast_facts *facts; /* borrowed */
 	enum mode mode;
 	char since[CLOCK_TEXT]; /* of a delta */
 	bool first_import, done;
@@ -155,7 +160,12 @@ struct forecast_run *forecast_add(struct forecast *f, const char *name);
 void forecast_round(struct forecast *f);
 void forecast_free(struct forecast *f);
 
-/* forecast_count.c: pure. */
+/*
+ * forecast_count.c: pure.  The pass of an entity of which every run lists
+ * everything, NULL for users, groups and members.
+ */
+struct forecast_pass *forecast_other(
+    struct forecast_facts *facts, const struct stream *s);
 void forecast_count(struct forecast_item *it, const struct forecast_run *run);
 /* Are this item's parents what its parent's stream lists anyway? */
 bool forecast_fed(
@@ -212,6 +222,9 @@ void forecast_pace(
 void forecast_ask_users(
     const struct forecast_item *it, struct forecast_facts *facts);
 void forecast_ask_everybody(struct forecast_facts *facts);
+/* The whole listing of an entity of which nothing else is known. */
+void forecast_ask_other(
+    const struct forecast_item *it, struct forecast_facts *facts);
 
 /* forecast_groups.c: what all items need, or the group Everyone alone. */
 void forecast_ask_groups(struct forecast_facts *facts);

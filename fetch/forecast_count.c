@@ -296,6 +296,31 @@ count_members(struct forecast_item *it, const struct forecast_run *run)
 	    latency(&f->member, lists > 0 ? it->records.n / lists : 0);
 }
 
+struct forecast_pass *
+forecast_other(struct forecast_facts *facts, const struct stream *s)
+{
+	return s->entity->delta == NULL
+		   ? &facts->others[s - facts->source->streams]
+		   : NULL;
+}
+
+static void
+count_other(struct forecast_item *it)
+{
+	const struct forecast_pass *p = forecast_other(it->facts, it->stream);
+	const char *pass = json_text(it->resume, "pass");
+	int64_t had = json_int(json_get(it->resume, "n"), 0);
+	struct amount rows = seen(p);
+
+	it->latency_ms = p->pace != NULL ? p->pace->ms : 0;
+	it->denied = p->denied;
+	if (p->denied)
+		it->calls = it->low = it->high = 1;
+	else if (pass == NULL || strcmp(pass, "done") != 0)
+		add_listing(it, less(rows.n, had, rows.sure),
+		    it->stream->entity->page_max);
+}
+
 void
 forecast_count(struct forecast_item *it, const struct forecast_run *run)
 {
@@ -307,6 +332,8 @@ forecast_count(struct forecast_item *it, const struct forecast_run *run)
 		return;
 	if (it->stream->entity->filtered) {
 		count_users(it);
+	} else if (forecast_other(it->facts, it->stream) != NULL) {
+		count_other(it);
 	} else if (it->facts->groups_denied) {
 		it->denied = true;
 		it->calls = it->low = it->high = 1;

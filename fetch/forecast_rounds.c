@@ -30,9 +30,12 @@ round_first(struct forecast_facts *facts)
 		for (size_t k = 0; k < f->runs[i].n; k++) {
 			const struct forecast_item *it = &f->runs[i].items[k];
 
-			if (it->facts == facts && !it->done &&
-			    it->stream->entity->filtered)
+			if (it->facts != facts || it->done)
+				continue;
+			if (it->stream->entity->filtered)
 				forecast_ask_users(it, facts);
+			else
+				forecast_ask_other(it, facts);
 		}
 	forecast_ask_groups(facts);
 }

@@ -1,9 +1,11 @@
 /*
- * forecast_users.c - the first pages of the listings of users.
+ * forecast_users.c - the first pages of the listings of users, and of others.
  *
  * forecast_rounds.c says which are needed.  A listing that ends on its first
  * page is counted; of any other only that there is more is known, and what a
- * page is like.  Source: okta-api 1.3, 2.1.
+ * page is like.  Entities that are neither users nor groups are few: their
+ * listings are read for as long as it takes, within reason.
+ * Source: okta-api 1.3, 2.1.
  */
 
 #include <stdio.h>
@@ -16,6 +18,7 @@
 
 #define USERS "/api/v1/users"
 #define PAGES_MAX 5
+#define OTHERS_MAX 20
 
 static void
 on_pass(void *arg, const struct call_result *r)
@@ -33,10 +36,10 @@ on_pass(void *arg, const struct call_result *r)
 	p->more = next != NULL;
 	p->rows += (int64_t)yyjson_arr_size(rows);
 	snprintf(p->id, sizeof(p->id), "%s", id != NULL ? id : "");
-	forecast_pace(&p->facts->user, r, p->more);
+	forecast_pace(p->pace, r, p->more);
 	if (next != NULL && ++p->pages < p->pages_max)
-		forecast_ask(p->facts->forecast, p->facts->source, next, USERS,
-		    on_pass, p);
+		forecast_ask(p->facts->forecast, p->facts->source, next,
+		    p->list, on_pass, p);
 	else
 		free(next);
 }
@@ -50,6 +53,8 @@ ask_pass(struct forecast_facts *facts, enum pass_kind kind, const char *name,
 	if (p->asked)
 		return;
 	p->asked = true;
+	p->list = USERS;
+	p->pace = &facts->user;
 	/* What nobody counts is listed for a while: it may end soon. */
 	p->pages_max = kind == PASS_DELTA || kind == PASS_SCOPE ? PAGES_MAX : 1;
 	forecast_ask(facts->forecast, facts->source,
@@ -87,4 +92,23 @@ forecast_ask_users(const struct forecast_item *it, struct forecast_facts *facts)
 	} else {
 		forecast_ask_everybody(facts);
 	}
+}
+
+void
+forecast_ask_other(const struct forecast_item *it, struct forecast_facts *facts)
+{
+	struct forecast_pass *p = forecast_other(facts, it->stream);
+	const struct entity *e = it->stream->entity;
+
+	if (p == NULL || p->asked)
+		return;
+	*p = (struct forecast_pass){ .facts = facts,
+		.asked = true,
+		.pages_max = OTHERS_MAX,
+		.list = e->list,
+		.pace = &facts->other[it->stream - facts->source->streams] };
+	p->pace->page = e->page_max;
+	forecast_ask(facts->forecast, facts->source,
+	    forecast_path(e->list, e->page_max, NULL, NULL), e->list, on_pass,
+	    p);
 }

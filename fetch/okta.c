@@ -2,7 +2,8 @@
  * okta.c - the entities of Okta: one line of facts each.
  *
  * command.c makes a stream of every line that is wanted.  A new entity is a
- * new line here and a map in the rules.  Source: okta-api 1.3 and 2.
+ * new line here, its switch in lib/config_source.c and a map in the rules.
+ * Source: okta-api 1.3 and 2.
  */
 
 #include "fetch.h"
@@ -43,6 +44,14 @@ static const struct entity entities[] = {
 	    .count = "_embedded.stats.usersCount",
 	    .context = MSG_GROUP_ID,
 	    .key = "[\"$context." MSG_GROUP_ID "\",\"id\"]",
+	},
+	{
+	    .name = "GroupRule",
+	    .config = "ImportGroupRules",
+	    .list = "/api/v1/groups/rules",
+	    .query = "",
+	    .page_max = 200,
+	    .permission = "okta.groups.read",
 	},
 };
 

@@ -58,6 +58,8 @@ take_stream(struct stream *s, yyjson_val *v, struct why *why)
 
 	s->mode = mode != NULL && strcmp(mode, MSG_DELTA) == 0 ? MODE_DELTA
 							       : MODE_FULL;
+	if (s->source->kind == NULL && s->entity->delta == NULL)
+		s->mode = MODE_FULL;
 	s->seq = json_int(json_get(v, MSG_SEQ), 0);
 	s->done = json_true(v, MSG_DONE);
 	s->expected = json_int(json_get(v, MSG_EXPECTED), 0);

@@ -85,16 +85,6 @@ listed(const char *list, const char *name)
 	return false;
 }
 
-static bool
-imported(const struct config_source *c, const struct entity *e)
-{
-	if (strcmp(e->config, "ImportUsers") == 0)
-		return c->import_users;
-	if (strcmp(e->config, "ImportGroups") == 0)
-		return c->import_groups;
-	return c->import_memberships;
-}
-
 void
 source_open(struct fetch *f, struct source *s, const char *path)
 {
@@ -116,9 +106,10 @@ source_open(struct fetch *f, struct source *s, const char *path)
 		s->streams[s->n_streams++] = (struct stream){
 			.source = s,
 			.entity = e,
-			.wanted = imported(&s->config, e) &&
-				  (f->opt.streams == NULL ||
-				      listed(f->opt.streams, e->name)),
+			.wanted =
+			    config_source_imports(&s->config, e->config) &&
+			    (f->opt.streams == NULL ||
+				listed(f->opt.streams, e->name)),
 		};
 	}
 }

@@ -267,6 +267,23 @@ stream_done(struct stream *s)
 	end(s, NULL);
 }
 
+/* What the operator may do about it goes with it. */
+static void
+denied(struct stream *s, const struct why *why)
+{
+	const struct entity *e = s->entity;
+	struct buf text = { 0 };
+
+	buf_str(&text, why->text);
+	if (s->source->kind == NULL && e->permission != NULL)
+		buf_fmt(&text, "; grant %s, or set %s to false", e->permission,
+		    e->config);
+	stream_warn(s, "skipped: %s", text.data);
+	s->skipped = true;
+	end(s, text.data);
+	buf_free(&text);
+}
+
 void
 stream_stopped(struct stream *s, enum verdict verdict, const struct why *why)
 {
@@ -280,9 +297,7 @@ stream_stopped(struct stream *s, enum verdict verdict, const struct why *why)
 		fetch_fail(f, EXIT_USAGE, "%s: %s", s->source->name, why->text);
 		break;
 	case VERDICT_DENIED:
-		stream_warn(s, "skipped: %s", why->text);
-		s->skipped = true;
-		end(s, why->text);
+		denied(s, why);
 		break;
 	default:
 		log_error("%s: %s is incomplete: %s%s%s", s->source->name,

@@ -30,7 +30,9 @@ struct config_source {
 	char *user_search_filter; /* parses as a filter of users; or NULL */
 	char *external_id_attribute; /* "id" or "login" */
 	int page_size; /* 1..200 */
+	/* The switches Import...: see config_source_imports(). */
 	bool import_users, import_groups, import_memberships;
+	bool import_group_rules;
 	double rate_limit_share; /* (0, 1] */
 	int rate_limit_reserve; /* requests of each window left untouched */
 	int max_in_flight; /* 1..300 */
@@ -57,6 +59,9 @@ struct config_source {
 int config_source_read(
     const char *path, struct config_source *out, struct buf *errors);
 void config_source_free(struct config_source *c);
+/* The switch of that key, such as "ImportUsers"; false for one that the
+ * connector does not have. */
+bool config_source_imports(const struct config_source *c, const char *key);
 
 struct config_list {
 	char **items; /* owned, and so is each */

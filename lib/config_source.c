@@ -227,6 +227,11 @@ static const struct option config_json[] = {
 	    .offset = AT(import_memberships),
 	    .initial = "true",
 	    .form = "\"ImportMemberships\": true" },
+	{ .name = "ImportGroupRules",
+	    .kind = OPTION_FLAG,
+	    .offset = AT(import_group_rules),
+	    .initial = "false",
+	    .form = "\"ImportGroupRules\": true" },
 	{ .name = "ExternalIdAttribute",
 	    .kind = OPTION_TEXT,
 	    .offset = AT(external_id_attribute),
@@ -339,6 +344,18 @@ config_source_read(
 	else
 		config_entra_complete(out);
 	return 0;
+}
+
+bool
+config_source_imports(const struct config_source *c, const char *key)
+{
+	/* Entra's switches are some of these, in the same fields. */
+	const struct option *o = config_json;
+
+	while (o->name != NULL &&
+	       (o->kind != OPTION_FLAG || strcmp(o->name, key) != 0))
+		o++;
+	return o->name != NULL && *(const bool *)((const char *)c + o->offset);
 }
 
 void
