@@ -354,7 +354,10 @@ admin_approve(int argc, char **argv)
 			    "idmesh join approve --db FILE [--rules DIR] "
 			    "PLAN",
 		.about = "Lets the sweep of a run or the plan of a merge "
-			 "proceed that the guard held back.",
+			 "proceed that the guard held back.\n"
+			 "`idmesh join plan` says whom a plan touches.  One "
+			 "that is wrong needs no\nanswer: mend the source or "
+			 "the rule, and run again; nothing was done.",
 		.options = options,
 		.args_min = 1,
 		.args_max = 1,

@@ -23,19 +23,11 @@
 static const char *
 known_as(const struct person *p)
 {
-	static const char *const names[] = { "displayName", "name", "login",
-		"email" };
 	yyjson_val *root = yyjson_doc_get_root(p->body);
 
 	if (root == NULL && p->nparts > 0)
 		root = p->parts[0].attrs;
-	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
-		const char *text = json_text(root, names[i]);
-
-		if (text != NULL && text[0] != '\0')
-			return text;
-	}
-	return NULL;
+	return find_known_as(root);
 }
 
 /* Of an object that is in no person. */

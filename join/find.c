@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "json.h"
 #include "mem.h"
 
 /* The mesh object that an object belongs to. */
@@ -87,6 +88,72 @@ find_name(struct store *s, int64_t object, struct buf *out)
 	buf_char(out, '/');
 	buf_str(out, store_text(st, 1));
 	store_end(st);
+}
+
+const char *
+find_known_as(yyjson_val *attrs)
+{
+	static const char *const names[] = { "displayName", "name", "login",
+		"email" };
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		const char *text = json_text(attrs, names[i]);
+
+		if (text != NULL && text[0] != '\0')
+			return text;
+	}
+	return NULL;
+}
+
+/* Of the attributes in a row, whose statement is ended. */
+static void
+add_known_as(struct store *s, sqlite3_stmt *st, struct buf *out)
+{
+	const char *text = store_row(s, st) ? store_text(st, 0) : NULL, *name;
+	yyjson_doc *doc =
+	    text != NULL ? yyjson_read(text, strlen(text), 0) : NULL;
+
+	name = find_known_as(yyjson_doc_get_root(doc));
+	if (name != NULL)
+		buf_str(out, name);
+	yyjson_doc_free(doc);
+	store_end(st);
+}
+
+void
+find_mesh_name(struct store *s, int64_t mesh, struct buf *out)
+{
+	add_known_as(s,
+	    store_ask(s, "SELECT text FROM body WHERE mesh = ?", "i", mesh),
+	    out);
+}
+
+void
+find_object_name(struct store *s, int64_t object, struct buf *out)
+{
+	/* Who left has no attributes; what the mesh had of them may stay. */
+	add_known_as(s,
+	    store_ask(s,
+		"SELECT coalesce((SELECT text FROM attrs WHERE pk = ?1),"
+		" (SELECT b.text FROM link l JOIN body b ON b.mesh = l.mesh"
+		" WHERE l.object = ?1))",
+		"i", object),
+	    out);
+}
+
+void
+find_called(struct store *s, int64_t object, struct buf *out)
+{
+	size_t start = out->len;
+
+	find_object_name(s, object, out);
+	if (out->len == start) {
+		find_name(s, object, out);
+		return;
+	}
+	buf_str(out, " (");
+	find_name(s, object, out);
+	buf_char(out, ')');
 }
 
 static void

@@ -12,6 +12,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include <yyjson.h>
+
 #include "buf.h"
 #include "store.h"
 
@@ -32,5 +34,13 @@ void find_name(struct store *s, int64_t object, struct buf *out);
 
 /* The object called "okta:contoso/00u1", 0 for none. */
 int64_t find_object(struct store *s, const char *name);
+
+/* The name that people know somebody with these attributes by, or NULL. */
+const char *find_known_as(yyjson_val *attrs);
+/* Append that of a mesh object, or of an object; nothing without one. */
+void find_mesh_name(struct store *s, int64_t mesh, struct buf *out);
+void find_object_name(struct store *s, int64_t object, struct buf *out);
+/* Appends "Ann Li (okta:contoso/00u1)", or source and id alone. */
+void find_called(struct store *s, int64_t object, struct buf *out);
 
 #endif

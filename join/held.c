@@ -70,10 +70,12 @@ print_plans(struct store *s, const char *db, int json)
 		} else {
 			buf_fmt(&line,
 			    "%splan %s of %s\n        %s\n"
+			    "        idmesh join plan --db %s %s  # whom it "
+			    "touches; if that is right:\n"
 			    "        idmesh join approve --db %s %s",
 			    n == 0 ? "stopped\n  " : "  ", store_text(st, 0),
 			    store_text(st, 1), store_text(st, 3), db,
-			    store_text(st, 0));
+			    store_text(st, 0), db, store_text(st, 0));
 		}
 		report_line(&line);
 		n++;

@@ -20,6 +20,7 @@
 #include "log.h"
 #include "merge.h"
 #include "opt.h"
+#include "plan.h"
 #include "raw.h"
 #include "report.h"
 #include "service.h"
@@ -36,6 +37,7 @@ static const struct command {
 	{ "begin", admin_begin },
 	{ "watermark", admin_watermark },
 	{ "approve", admin_approve },
+	{ "plan", plan_main },
 	{ "runs", report_runs },
 	{ "dead", dead_main },
 	{ "explain", explain_main },
@@ -88,6 +90,7 @@ static const char synopsis[] =
     "idmesh join watermark --db FILE SOURCE [JSON]\n"
     "idmesh join runs --db FILE [--json]\n"
     "idmesh join dead --db FILE [--json] [--retry] [ID]...\n"
+    "idmesh join plan --db FILE [--all | --json] [PLAN]\n"
     "idmesh join approve --db FILE RUN|PLAN\n"
     "idmesh join explain --db FILE NAME [ATTRIBUTE]\n"
     "idmesh join held --db FILE [--json]\n"

@@ -261,8 +261,10 @@ stop_plan(struct join *j, struct merge *m, const struct merge_plan *p,
 	set_state(j->store, m->type->pk, "stopped", p->hash);
 	if (store_commit(j->store) != 0)
 		return -1;
-	log_warn("%s: %s; if that is right: idmesh join approve --db %s %s",
-	    type, why->text, j->store->path, p->hash);
+	log_warn("%s: %s; whom it touches: idmesh join plan --db %s; if that "
+		 "is right: idmesh join approve --db %s %s; if not: mend the "
+		 "source or the rule, and run again",
+	    type, why->text, j->store->path, j->store->path, p->hash);
 	j->held = true;
 	unload(m);
 	return 1;
