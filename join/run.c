@@ -68,6 +68,14 @@ watermark_is_time(const char *mark)
 	return clock_parse_rfc3339(mark, strlen(mark), &ms) == 0;
 }
 
+/* Of any other stream every run reads everything. */
+static bool
+has_mark(const char *stream)
+{
+	return strcmp(stream, "User") == 0 || strcmp(stream, "Group") == 0 ||
+	       strcmp(stream, "GroupMember") == 0;
+}
+
 /* Which of a source's watermarks a stream is read from. */
 static const char *
 watermark_of(const char *stream, const struct marks *m)
@@ -135,7 +143,7 @@ add_stream(struct store *s, int64_t source, int64_t run, const struct ask *ask,
 	if (merge_room(s, ask->source, name, why) != EXIT_DONE)
 		return -1;
 	stream = stream_row(s, source, name, &full);
-	mode = decide(ask->mode, since, full);
+	mode = has_mark(name) ? decide(ask->mode, since, full) : MSG_FULL;
 	if (since != NULL && watermark_is_future(since))
 		mode = MSG_FULL;
 	if (mode == NULL)
@@ -204,7 +212,8 @@ fits(struct store *s, int64_t run, const struct ask *ask)
 		rows++;
 		for (size_t i = 0; i < ask->n; i++)
 			if (strcmp(ask->streams[i], store_text(st, 0)) == 0 &&
-			    (strcmp(ask->mode, MSG_AUTO) == 0 ||
+			    (!has_mark(ask->streams[i]) ||
+				strcmp(ask->mode, MSG_AUTO) == 0 ||
 				strcmp(ask->mode, mode) == 0))
 				found++;
 	}
