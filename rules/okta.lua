@@ -58,6 +58,19 @@ map "okta.GroupMember" {
   memberType = const "User",
 }
 
+-- Who is put into which groups by what they are; read with ImportGroupRules.
+map "okta.GroupRule" {
+  ExternalId     = "id",
+  name           = "name",
+  status         = "status",
+  created        = "created",
+  lastUpdated    = "lastUpdated",
+  expression     = "conditions.expression.value",
+  groupIds       = "actions.assignUserToGroups.groupIds",
+  excludedUsers  = "conditions.people.users.exclude",
+  excludedGroups = "conditions.people.groups.exclude",
+}
+
 -- Who is gone, and who does not belong here.  More tests go into drop:
 --   { login = { prefix = "svc-" } }, { email = { suffix = "@partner.example" } }
 -- and search = [[profile.department eq "Engineering"]] saves calls as well.

@@ -32,3 +32,19 @@ test "okta.GroupMember" {
   context = { groupId = "00g7" },
   expect  = { ExternalId = "00g7:00u1ab", groupId = "00g7", memberId = "00u1ab" },
 }
+test "okta.GroupRule" {
+  name   = "a group rule says whom it puts where",
+  given  = {
+    id = "0pr1ab", type = "group_rule", name = "Sales people", status = "ACTIVE",
+    conditions = {
+      people = { users = { exclude = { "00u1ab" } } },
+      expression = { value = 'user.department=="Sales"' },
+    },
+    actions = { assignUserToGroups = { groupIds = { "00g7" } } },
+  },
+  expect = {
+    name = "Sales people", status = "ACTIVE", expression = 'user.department=="Sales"',
+    groupIds = { "00g7" }, excludedUsers = { "00u1ab" },
+  },
+  without = { "excludedGroups" },
+}
