@@ -386,15 +386,16 @@ struct row {
 	int64_t grp, mesh;
 };
 
-/* Whole groups, and not those of a plan that is stopped. */
+/* Whole groups behind `after`, and not those of a plan that is stopped. */
 static size_t
-next_rows(struct store *s, struct row rows[BODY_CHUNK])
+rows_behind(struct store *s, int64_t after, struct row rows[BODY_CHUNK])
 {
 	sqlite3_stmt *st = store_ask(s,
-	    "SELECT s.grp, s.mesh FROM stale s JOIN mesh m ON m.pk = s.mesh"
-	    " WHERE m.type NOT IN (SELECT type FROM merge"
-	    " WHERE state = 'stopped') ORDER BY s.grp, s.mesh LIMIT ?",
-	    "i", (int64_t)BODY_CHUNK);
+	    "SELECT s.grp, s.mesh FROM stale s CROSS JOIN mesh m"
+	    " ON m.pk = s.mesh WHERE s.grp > ? AND m.type NOT IN"
+	    " (SELECT type FROM merge WHERE state = 'stopped')"
+	    " ORDER BY s.grp, s.mesh LIMIT ?",
+	    "ii", after, (int64_t)BODY_CHUNK);
 	size_t n = 0, whole;
 
 	while (store_row(s, st))
@@ -405,6 +406,20 @@ next_rows(struct store *s, struct row rows[BODY_CHUNK])
 	       rows[whole - 1].grp == rows[n - 1].grp)
 		whole--;
 	return whole > 0 ? whole : n;
+}
+
+/* Rows of a stopped plan stay, so each chunk begins behind the one before;
+ * what another process put there since is found in the end. */
+static size_t
+next_rows(struct store *s, struct merge *m, struct row rows[BODY_CHUNK])
+{
+	size_t n = rows_behind(s, m->stale, rows);
+
+	if (n == 0 && m->stale != 0)
+		n = rows_behind(s, 0, rows);
+	/* A group that did not go in whole goes on. */
+	m->stale = n > 0 ? rows[n - 1].grp - (n == BODY_CHUNK) : 0;
+	return n;
 }
 
 static void
@@ -423,7 +438,7 @@ merge_bodies(struct join *j, struct merge *m)
 {
 	struct row *rows = xmalloc(BODY_CHUNK * sizeof(*rows));
 	struct body *b = xcalloc(1, sizeof(*b));
-	size_t n = next_rows(j->store, rows);
+	size_t n = next_rows(j->store, m, rows);
 	char now[CLOCK_TEXT];
 
 	b->s = j->store;

@@ -146,6 +146,7 @@ struct merge {
 	size_t next; /* component */
 	int64_t version; /* of the database when it was loaded */
 	bool refs, helds, conflicts; /* there are rows of that kind */
+	int64_t stale; /* bodies up to this group are made */
 	int64_t people; /* more of them than type.people says */
 	int64_t now_ms; /* server time of the merge */
 	int64_t bodies, told; /* made; different from before */
