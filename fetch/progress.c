@@ -119,12 +119,17 @@ static void
 put_event(const struct fetch *f)
 {
 	struct buf b = { 0 };
+	size_t at = 0;
 
-	progress_write(progress, all_positioned(f), &b);
-	buf_char(&b, '\n');
-	/* An event may be lost; who does not read it must not hold us up. */
-	if (write(f->opt.progress_fd, b.data, b.len) < 0 && errno != EAGAIN)
-		show = SHOW_NOTHING;
+	do {
+		buf_clear(&b);
+		at = progress_write(progress, all_positioned(f), at, &b);
+		buf_char(&b, '\n');
+		/* Who does not read an event must not hold us up. */
+		if (write((int)f->opt.progress_fd, b.data, b.len) < 0 &&
+		    errno != EAGAIN)
+			show = SHOW_NOTHING;
+	} while (progress_row_at(progress, at) != NULL);
 	buf_free(&b);
 }
 

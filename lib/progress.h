@@ -63,8 +63,14 @@ void progress_erase(struct progress *p, int fd);
 /* PROGRESS_LINE_MS, or what $IDMESH_PROGRESS_MS says instead. */
 int64_t progress_line_ms(void);
 
-/* progress_event.c: the rows as one `event` message, without a newline. */
-void progress_write(const struct progress *p, bool ready, struct buf *out);
+/*
+ * progress_event.c: the rows from `at` on as an `event` message of at most
+ * PROGRESS_EVENT bytes and a newline, which a pipe takes whole or not at all
+ * (PIPE_BUF of pipe(7)).  Returns the row that the next message begins with.
+ */
+#define PROGRESS_EVENT 4095
+size_t progress_write(
+    const struct progress *p, bool ready, size_t at, struct buf *out);
 /* Puts its rows and sets *ready; -1 when the line is no such event. */
 int progress_read(struct progress *p, const char *line, size_t len,
     int64_t now_ms, bool *ready);

@@ -2,11 +2,12 @@
  * progress_event.c - how far the streams are, from one program to another.
  *
  * fetch writes such a line to `idmesh run` a few times a second.  It may be
- * lost: the next one has it all again.
+ * lost, whole: the next one has it all again.
  */
 
 #include "progress.h"
 
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -20,6 +21,7 @@
 #define EVENT_READY "ready"
 #define EVENT_UNTIL "until"
 #define EVENT_HOURS "hours"
+#define END_MAX 8 /* bytes before and behind the last row */
 
 static const char *const states[] = {
 	[PROGRESS_IDLE] = "idle",
@@ -53,25 +55,33 @@ put_row(const struct progress_row *row, struct buf *out)
 	buf_char(out, '}');
 }
 
-void
-progress_write(const struct progress *p, bool ready, struct buf *out)
+_Static_assert(PROGRESS_EVENT < PIPE_BUF, "a pipe would tear an event");
+
+size_t
+progress_write(const struct progress *p, bool ready, size_t at, struct buf *out)
 {
-	const struct progress_row *row;
+	const struct progress_row *row = progress_row_at(p, at);
+	struct buf text = { 0 };
+	size_t first = at;
 
 	msg_open(out, MSG_EVENT);
 	msg_str(out, EVENT, EVENT_PROGRESS);
 	msg_bool(out, EVENT_READY, ready);
 	buf_str(out, ",\"" MSG_STREAMS "\":[");
-	for (size_t i = 0;; i++) {
-		row = progress_row_at(p, i);
-		if (row == NULL)
+	while (row != NULL) {
+		buf_clear(&text);
+		put_row(row, &text);
+		if (out->len + text.len > PROGRESS_EVENT - END_MAX)
 			break;
-		if (i > 0)
+		if (at > first)
 			buf_char(out, ',');
-		put_row(row, out);
+		buf_add(out, text.data, text.len);
+		row = progress_row_at(p, ++at);
 	}
 	buf_char(out, ']');
 	msg_close(out);
+	buf_free(&text);
+	return at;
 }
 
 static void

@@ -70,6 +70,32 @@ is 'the last event has it all' "$(tail -n 1 "$TMP/events" | jq -r '[.kind,
 	event,progress,true,User,done,900,Group,done,20,GroupMember,done,600
 unlike 'and there is no request log' "$err" '^\{'
 
+# More streams than a pipe takes at once, into one that nobody reads.
+org few --users 5 --groups 2 --edges 5 --tier unlimited
+many=()
+for n in $(seq 16); do
+	source_file "$TMP/many$n.json" ".name = \"one-of-many-departments-$n\""
+	many+=("$TMP/many$n.json")
+done
+# events PAGES: those that a pipe with so many pages in it took.
+events() {
+	rm -f "$TMP/pipe"
+	mkfifo "$TMP/pipe"
+	exec 8<>"$TMP/pipe"
+	[ "$1" = 0 ] || head -c $(($1 * 4096)) /dev/zero >&8
+	run bash -c "'$IDMESH' fetch --progress-fd 9 ${many[*]} 9>'$TMP/pipe'"
+	exec 7<"$TMP/pipe" 8>&-
+	tail -c +$(($1 * 4096 + 1)) <&7 >"$TMP/events"
+	exec 7<&-
+}
+events 15
+is 'an event that has no room is dropped' "$status" 0
+ok 'whole' jq -e .kind "$TMP/events"
+is 'and one that has room is there' "$(tail -c 1 "$TMP/events")" ''
+events 0
+is 'all streams are told' "$(jq -rs '[.[].streams[] | .source] | unique |
+	length' "$TMP/events")" 16
+
 # --- the set --------------------------------------------------------------------
 terminal 100 "'$IDMESH' run '$TMP/run.json'"
 is 'a run on a terminal ends well' "$status" 0

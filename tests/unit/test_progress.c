@@ -181,13 +181,52 @@ test_event(void **state)
 	row.until_ms = INT64_C(1776845729000);
 	row.delta = true;
 	progress_put(a, &row, 0);
-	progress_write(a, true, &event);
+	assert_int_equal(progress_write(a, true, 0, &event), 1);
 	assert_int_equal(progress_read(b, event.data, event.len, 0, &ready), 0);
 	assert_true(ready);
 	assert_memory_equal(progress_row_at(b, 0), &row, sizeof(row));
 	assert_null(progress_row_at(b, 1));
 	assert_int_equal(progress_read(b, "{}", 2, 0, &ready), -1);
 	assert_int_equal(progress_read(b, "nonsense", 8, 0, &ready), -1);
+	buf_free(&event);
+	progress_free(a);
+	progress_free(b);
+}
+
+/* Many sources: each event is one that a pipe takes whole. */
+static void
+test_events(void **state)
+{
+	struct progress *a = progress_new(), *b = progress_new();
+	struct progress_row row;
+	struct buf event = { 0 };
+	size_t at = 0, events = 0, most = 0;
+	bool ready = false;
+
+	(void)state;
+	for (int i = 0; i < 100; i++) {
+		/* A quote is two bytes in JSON, a control character six. */
+		row = (struct progress_row){ .pages = i, .until_ms = 1000 };
+		memset(row.source, i % 3 > 0 ? '"' : 1, i % 90 + 1);
+		row.source[i % 90 + 1] = '\0';
+		snprintf(row.stream, sizeof(row.stream), "%d", i);
+		progress_put(a, &row, 0);
+	}
+	do {
+		buf_clear(&event);
+		at = progress_write(a, true, at, &event);
+		if (event.len > most)
+			most = event.len;
+		assert_int_equal(
+		    progress_read(b, event.data, event.len, 0, &ready), 0);
+		events++;
+	} while (progress_row_at(a, at) != NULL);
+	assert_in_range(most, PROGRESS_EVENT / 2, PROGRESS_EVENT);
+	assert_in_range(events, 2, 99);
+	for (size_t i = 0; i < 100; i++)
+		assert_memory_equal(
+		    progress_row_at(a, i), progress_row_at(b, i), sizeof(row));
+	assert_null(progress_row_at(b, 100));
 	buf_free(&event);
 	progress_free(a);
 	progress_free(b);
@@ -214,6 +253,7 @@ main(void)
 		cmocka_unit_test(test_waiting),
 		cmocka_unit_test(test_draw),
 		cmocka_unit_test(test_event),
+		cmocka_unit_test(test_events),
 		cmocka_unit_test(test_interval),
 	};
 
