@@ -113,8 +113,7 @@ is_ready(const struct join *j, const char *type)
 /* A row of merge that is wanted. */
 struct due {
 	struct merge_type *type;
-	bool running, sweeping;
-	char plan[20];
+	bool running;
 	int64_t at;
 };
 
@@ -123,7 +122,7 @@ static int
 next_due(struct join *j, struct due *d)
 {
 	sqlite3_stmt *st = store_ask(j->store,
-	    "SELECT m.type, m.state, m.plan, m.at, EXISTS (SELECT 1"
+	    "SELECT m.type, m.state, m.at, EXISTS (SELECT 1"
 	    " FROM checkpoint c JOIN stream t ON t.pk = c.stream"
 	    " WHERE c.phase = 'sweeping' AND t.name = y.name)"
 	    " FROM merge m JOIN type y ON y.pk = m.type"
@@ -133,15 +132,11 @@ next_due(struct join *j, struct due *d)
 	int found = 0;
 
 	while (!found && store_row(j->store, st)) {
-		const char *plan = store_text(st, 2);
-
 		d->type =
 		    merge_type_by_pk(j->merge, sqlite3_column_int64(st, 0));
 		d->running = strcmp(store_text(st, 1), "running") == 0;
-		snprintf(
-		    d->plan, sizeof(d->plan), "%s", plan != NULL ? plan : "");
-		d->at = sqlite3_column_int64(st, 3);
-		if (d->type == NULL || sqlite3_column_int(st, 4) != 0)
+		d->at = sqlite3_column_int64(st, 2);
+		if (d->type == NULL || sqlite3_column_int(st, 3) != 0)
 			continue;
 		found = d->running || is_ready(j, type_name(j->merge, d->type));
 	}
