@@ -155,11 +155,15 @@ guarded_changes(const struct policy *p, const struct merge_news *news)
 static bool
 is_linked(struct store *s, int64_t object)
 {
-	return store_do(s,
-		   "INSERT OR IGNORE INTO stale(grp, mesh)"
-		   " SELECT mesh, mesh FROM link"
-		   " WHERE object = ? AND mesh <> 0",
-		   "i", object) > 0;
+	sqlite3_stmt *st = store_ask(s,
+	    "SELECT mesh FROM link WHERE object = ? AND mesh <> 0", "i",
+	    object);
+	int64_t mesh = store_row(s, st) ? sqlite3_column_int64(st, 0) : 0;
+
+	store_end(st);
+	if (mesh != 0)
+		merge_stale(s, mesh, mesh);
+	return mesh != 0;
 }
 
 /* What it was counted for before and is not any more: it is there, and may

@@ -109,6 +109,16 @@ whole $E User "$(person e1 1 other@x.org '"title":"Engineer","accountEnabled":tr
 is 'and they come together again' "$(who):$(id_of $E/e2)" \
 	"e3 o1+e1 o2+e2 o3:$bob"
 
+# --- both of one person change in what joins nothing: nobody is matched again
+{
+	whole $O User "$(person o1 1 Ann@x.org '"title":"Dr","accountEnabled":true')"
+	whole $E User "$(person e1 1 other@x.org '"title":"MD","accountEnabled":true')"
+} | merge
+is 'a person changes once' "$changes" "put User $O/o1 title"
+unlike 'without a look at the links' "$err" 'objects to merge'
+whole $E User "$(person e1 1 other@x.org '"title":"Engineer","accountEnabled":true')" | merge
+whole $O User "$(person o1 1 Ann@x.org '"title":"Eng","accountEnabled":true')" | merge
+
 # --- leaving and coming back
 whole $E User "$(gone e1)" | merge
 is 'who is still known stays' "$(shape | grep '^o1 ')" \
