@@ -76,6 +76,7 @@ begin_full(struct round *r)
 	    xasprintf("%s?$select=%s", r->stream->entity->list, r->select.text);
 	r->n_ring = 0;
 	r->empties = 0;
+	r->others = 0;
 	graph_seen_free(r->seen);
 	r->seen = graph_seen_new();
 }

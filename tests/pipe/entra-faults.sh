@@ -109,6 +109,21 @@ fault '[{"match": "/v1.0/users/delta", "nth": 3, "count": 1, "kind": "resync"}]'
 run_once full
 is 'a link refused in the middle: the run ends well' "$pipe_status" '0 0 0 0'
 ok 'nothing is missing, nothing too much' same_as_tenant "$TMP/mesh.db"
+# What a round begun anew leaves out is counted anew.
+left_out() {
+	: >"$TMP/requests"
+	"$IDMESH" fetch -s GroupMember "$TMP/entra.json" --request-log \
+		"$TMP/requests" 2>&1 >/dev/null |
+		grep -o '[0-9]* members are neither.*'
+}
+calm=$(left_out)
+calls=$(grep -c "/groups/delta" "$TMP/requests") # the first has no link
+fault "[{\"match\": \"/v1.0/groups/delta\", \"nth\": $((calls - 1)), \"count\": 1,
+	\"kind\": \"resync\"}]"
+is 'what is left out is counted once' "$(left_out)" "$calm"
+like 'and there was something' "$calm" '^[1-9]'
+ok 'in a round that began twice' test \
+	"$(grep -c '/groups/delta' "$TMP/requests")" -gt "$calls"
 mutate '{"hardDelete": 3}'
 fault '[{"match": "/v1.0/users/delta", "nth": 2, "count": 20, "kind": "resync"}]'
 run_once full
