@@ -39,6 +39,7 @@ struct person {
 	int64_t mesh, type_pk; /* mesh 0: no person */
 	char *type, *id, *state; /* owned; state NULL: living */
 	int64_t leave_at; /* ms, 0: not */
+	int64_t made_ms; /* server time of the body, 0: it needs none */
 	char *held; /* owned: why the only object is in no person */
 	const struct policy *policy; /* NULL: no join rule */
 	struct contributor *of; /* owned, in rank order */
@@ -79,8 +80,8 @@ void conflict_json(const struct conflict *c, struct buf *out);
 void conflict_way_out(
     const struct conflict *c, const char *db, struct buf *out);
 
-/* explain_groups.c: the groups that a merged person or group is in, a line
- * each, or as a member ,"groups":[...]. */
+/* explain_groups.c: the groups that a mesh object is in, a line each, or as a
+ * member ,"groups":[...]. */
 void explain_groups(struct store *s, int64_t person);
 void explain_groups_json(struct store *s, int64_t person, struct buf *out);
 

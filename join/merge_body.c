@@ -293,9 +293,22 @@ compare(struct body *b)
 	return loud;
 }
 
+/* The time that functions of the type's flows were told; 0: it has none. */
+static int64_t
+asked_at(const struct body *b)
+{
+	const struct policy *p = b->t->policy;
+
+	for (size_t i = 0; b->t != &b->m->edge && i < p->nflows; i++)
+		if (p->flows[i].function >= 0)
+			return b->m->now_ms;
+	return 0;
+}
+
 static void
 write_body(struct body *b)
 {
+	int64_t at = asked_at(b);
 	bool other = !same(&b->contributors, b->old_contributors.data,
 			 b->old_contributors.len) ||
 		     strcmp(b->state,
@@ -303,15 +316,17 @@ write_body(struct body *b)
 	size_t loud = b->had ? compare(b) : 1;
 
 	b->m->bodies++;
-	if (b->had && !other && same(&b->text, b->old.data, b->old.len))
+	if (b->had && !other && at == 0 &&
+	    same(&b->text, b->old.data, b->old.len))
 		return;
 	store_do(b->s,
-	    "INSERT INTO body(mesh, text, contributors, state)"
-	    " VALUES(?, ?, ?, nullif(?, '')) ON CONFLICT(mesh) DO UPDATE SET"
-	    " text = excluded.text, contributors = excluded.contributors,"
-	    " state = excluded.state",
-	    "isst", b->mesh, b->text.data, b->text.len, b->contributors.data,
-	    b->contributors.len, b->state);
+	    "INSERT INTO body(mesh, text, contributors, state, at)"
+	    " VALUES(?, ?, ?, nullif(?, ''), nullif(?, 0))"
+	    " ON CONFLICT(mesh) DO UPDATE SET text = excluded.text,"
+	    " contributors = excluded.contributors, state = excluded.state,"
+	    " at = excluded.at",
+	    "issti", b->mesh, b->text.data, b->text.len, b->contributors.data,
+	    b->contributors.len, b->state, at);
 	if (loud == 0 && !other)
 		return;
 	b->m->told++;

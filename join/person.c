@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "clock.h"
 #include "explain.h"
 #include "log.h"
 #include "mem.h"
@@ -25,7 +26,7 @@ static void
 load_mesh(struct store *s, int64_t mesh, struct person *p)
 {
 	sqlite3_stmt *st = store_ask(s,
-	    "SELECT m.id, t.name, t.pk, m.state, m.leave_at, b.text"
+	    "SELECT m.id, t.name, t.pk, m.state, m.leave_at, b.text, b.at"
 	    " FROM mesh m JOIN type t ON t.pk = m.type"
 	    " LEFT JOIN body b ON b.mesh = m.pk WHERE m.pk = ?",
 	    "i", mesh);
@@ -39,6 +40,7 @@ load_mesh(struct store *s, int64_t mesh, struct person *p)
 	p->state = store_text_dup(st, 3);
 	p->leave_at = sqlite3_column_int64(st, 4);
 	p->body = parse(store_text(st, 5));
+	p->made_ms = sqlite3_column_int64(st, 6);
 	store_end(st);
 }
 
@@ -253,6 +255,7 @@ trace(struct store *s, struct rules *r, struct person *p)
 		.parts = p->parts,
 		.resolve = resolve,
 		.ctx = &ctx };
+	char now[CLOCK_TEXT] = "";
 	struct why why;
 
 	for (size_t i = 0; i < p->n && p->nparts < BLEND_PARTS_MAX; i++)
@@ -265,7 +268,10 @@ trace(struct store *s, struct rules *r, struct person *p)
 	in.n = p->nparts;
 	in.old = yyjson_doc_get_root(p->body);
 	p->said = xcalloc(p->policy->nflows + 1, sizeof(*p->said));
-	blend_begin(r, NULL);
+	/* Functions are told the time that the merge told them. */
+	if (p->made_ms != 0)
+		clock_rfc3339(p->made_ms, now);
+	blend_begin(r, now);
 	blend(&in, &p->text, p->said, &why);
 	blend_end(r);
 	yyjson_doc_free(p->body);

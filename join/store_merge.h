@@ -23,7 +23,7 @@
     "CREATE TABLE stale(grp INTEGER NOT NULL, mesh INTEGER NOT NULL,"
     " PRIMARY KEY(grp, mesh)) WITHOUT ROWID;"
     /* Who is part of whom; mesh 0: held.  key: the keydef that linked it, -1 it
-     * stands for itself or led, -2 decided; other: the object that it was
+     * stands for itself or led, -2 decided, -3 by a decision that was undone; other: the object that it was
      * linked to, 0 none; run: generation that made the link. */
     "CREATE TABLE link(object INTEGER PRIMARY KEY, mesh INTEGER NOT NULL,"
     " key INTEGER NOT NULL, other INTEGER NOT NULL DEFAULT 0,"
@@ -39,14 +39,20 @@
     "CREATE TABLE decision(pk INTEGER PRIMARY KEY, type INTEGER NOT NULL,"
     " verb TEXT NOT NULL, a TEXT NOT NULL, b TEXT, who TEXT, why TEXT,"
     " at TEXT NOT NULL, undone_at TEXT, undone_who TEXT);"
+    /* Where things stood when it was made: the first generation of links, and
+     * the newest row of mesh, for what came of it is what an undo takes back.
+     */
+    "CREATE TABLE IF NOT EXISTS decided(decision INTEGER PRIMARY KEY,"
+    " run INTEGER NOT NULL, mesh INTEGER NOT NULL);"
     /* Ids of persons who became part of another. */
     "CREATE TABLE alias(id TEXT PRIMARY KEY, mesh INTEGER NOT NULL,"
     " at INTEGER NOT NULL) WITHOUT ROWID;"
     "CREATE INDEX alias_mesh ON alias(mesh);"
     /* contributors: JSON array in rank order; state: of the mesh object when it
-     * was made. */
+     * was made; at: server time that functions were told then, ms, NULL where
+     * none was asked. */
     "CREATE TABLE body(mesh INTEGER PRIMARY KEY, text TEXT NOT NULL,"
-    " contributors TEXT NOT NULL, state TEXT);"
+    " contributors TEXT NOT NULL, state TEXT, at INTEGER);"
     "CREATE INDEX mesh_minter ON mesh(minter) WHERE minter IS NOT NULL;"
     "CREATE INDEX mesh_leaving ON mesh(leave_at) WHERE leave_at IS NOT NULL;"
     /* object refers to what has this id in this stream; a negative stream is a

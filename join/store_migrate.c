@@ -66,7 +66,16 @@ static const char *const steps[] = {
 	" strftime('%s', 'now') * 1000 FROM mesh m JOIN type y ON y.pk = "
 	"m.type,"
 	" store s WHERE y.name = 'GroupMember' AND y.rules IS NOT NULL"
-	" AND m.state = 'gone';",
+	" AND m.state = 'gone';"
+	"ALTER TABLE body RENAME TO body_6;"
+	"CREATE TABLE body(mesh INTEGER PRIMARY KEY, text TEXT NOT NULL,"
+	" contributors TEXT NOT NULL, state TEXT, at INTEGER);"
+	"INSERT INTO body(mesh, text, contributors, state)"
+	" SELECT mesh, text, contributors, state FROM body_6;"
+	"DROP TABLE body_6;",
+
+	"CREATE TABLE IF NOT EXISTS decided(decision INTEGER PRIMARY KEY,"
+	" run INTEGER NOT NULL, mesh INTEGER NOT NULL);",
 };
 
 int

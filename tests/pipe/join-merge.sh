@@ -229,6 +229,18 @@ decide never $O/o1 $E/e1 2>/dev/null
 is 'who is alone stays so' "$(sqlite3 "$db" \
 	'SELECT verb FROM decision WHERE undone_at IS NULL' | tr '\n' ' ')" 'alone never '
 
+# --- a function knows the time of its merge, and explain the same one
+db=$TMP/now.db
+rules 'join "User" { sources = { "okta" }, { "email" } }
+flow "User" { title = function(v) return "as of " .. now end }'
+whole $O User "$(person o1 - a@x)" "$(person o2 - b@x)" | merge
+proof=',"watermark":"2027-01-01T00:00:00.000Z","certificate":{"chain":true}'
+whole $O User "$(person o1 - a@x)" "$(person o2 5 b@x)" | merge
+like 'functions know the time of the merge' "$(shape)" 'as of 2027-01-01T'
+is 'explain shows what the merge made, early or late' "$(for o in o1 o2; do
+	"$JOIN" explain --db "$db" --json "$o" title | jq -r .attributes.title.value
+done)" "$(mesh | jq -sr 'sort_by(.contributors)[].object.title')"
+
 # --- a rule that is too large
 rules "join \"User\" { sources = { \"okta\" }, $(printf '{ "email" },%.0s' {1..49}) }"
 whole $O User | merge
