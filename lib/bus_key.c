@@ -133,10 +133,14 @@ open_monitor(struct bus_socket *s)
 	char *name = xasprintf("inproc://idmesh-connect-%u", ++count);
 
 	s->monitor = zmq_socket(s->bus->context, ZMQ_PAIR);
-	if (s->monitor != NULL &&
-	    (zmq_socket_monitor(s->socket, name, ZMQ_EVENT_ALL) != 0 ||
-		zmq_connect(s->monitor, name) != 0)) {
-		zmq_close(s->monitor);
+	if (s->monitor == NULL ||
+	    zmq_socket_monitor(s->socket, name, ZMQ_EVENT_ALL) != 0 ||
+	    zmq_connect(s->monitor, name) != 0) {
+		log_warn("%s is not watched (%s): a refused key will not be "
+			 "told, and one that is put right is seen only when "
+			 "this program is started again",
+		    s->endpoint, zmq_strerror(errno));
+		bus_key_close(s);
 		s->monitor = NULL;
 	}
 	free(name);

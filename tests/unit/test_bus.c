@@ -7,11 +7,12 @@
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include <cmocka.h>
 
-#include "bus.h"
+#include "bus_private.h"
 #include "mem.h"
 
 static void
@@ -98,6 +99,33 @@ a_path_is_held_by_one(void **state)
 	free(endpoint);
 }
 
+/* The last of the sockets that a context may have is the connection's own. */
+static void
+an_unwatched_connection_is_told(void **state)
+{
+	static const char said[] = "tcp://127.0.0.1:5555 is not watched";
+	struct bus *bus = bus_new();
+	struct bus_socket *s;
+	char text[512] = "";
+	int p[2], kept = dup(STDERR_FILENO);
+	struct why why;
+
+	(void)state;
+	assert_int_equal(zmq_ctx_set(bus->context, ZMQ_MAX_SOCKETS, 1), 0);
+	assert_int_equal(pipe(p), 0);
+	assert_int_equal(dup2(p[1], STDERR_FILENO), STDERR_FILENO);
+	s = bus_connect(bus, "tcp://127.0.0.1:5555", &why);
+	dup2(kept, STDERR_FILENO);
+	close(kept);
+	close(p[1]);
+	assert_non_null(s);
+	assert_true(read(p[0], text, sizeof(text) - 1) > 0);
+	assert_non_null(strstr(text, said));
+	close(p[0]);
+	bus_close(s);
+	bus_free(bus);
+}
+
 int
 main(void)
 {
@@ -105,6 +133,7 @@ main(void)
 		cmocka_unit_test(endpoints_off_this_machine_are_refused),
 		cmocka_unit_test(endpoints_of_this_machine_are_taken),
 		cmocka_unit_test(a_path_is_held_by_one),
+		cmocka_unit_test(an_unwatched_connection_is_told),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);
