@@ -81,19 +81,146 @@ mark(struct store *s, int64_t type, int64_t object)
 	merge_due(s, type, NULL);
 }
 
-/* Older ones that say the contrary are undone by this one; `never` adds to an
- * `alone`. */
+/* A link that was made since a decision. */
+struct since {
+	int64_t object, mesh, newest; /* row of mesh when it was made */
+};
+
+/* Of whoever has to do with an object: the members of its person, and who
+ * shares a value with it. */
+static size_t
+links_since(
+    struct store *s, int64_t decision, int64_t object, struct since **list)
+{
+	sqlite3_stmt *st = store_ask(s,
+	    "SELECT k.object, k.mesh, d.mesh FROM decided d, link k"
+	    " JOIN object o ON o.pk = k.object WHERE d.decision = ?1"
+	    " AND k.run >= d.run AND k.mesh <> 0 AND o.gone IS NULL"
+	    " AND k.object IN (SELECT ?2 UNION SELECT l.object FROM link n"
+	    " JOIN link l ON l.mesh = n.mesh WHERE n.object = ?2"
+	    " AND n.mesh <> 0 UNION SELECT y.object FROM matchkey x"
+	    " JOIN matchkey y ON y.key = x.key AND y.value = x.value"
+	    " WHERE x.object = ?2)",
+	    "ii", decision, object);
+	size_t n = 0;
+
+	*list = NULL;
+	while (store_row(s, st)) {
+		*list = xrealloc(*list, (n + 1) * sizeof(**list));
+		(*list)[n++] = (struct since){ sqlite3_column_int64(st, 0),
+			sqlite3_column_int64(st, 1),
+			sqlite3_column_int64(st, 2) };
+	}
+	return n;
+}
+
+/* The person that it was before the decision made it part of another, 0: none
+ * of its own. */
+static int64_t
+former_person(struct store *s, const struct since *l)
+{
+	sqlite3_stmt *st = store_ask(s,
+	    "SELECT m.pk FROM mesh m WHERE m.minter = ?1 AND m.pk <= ?3"
+	    " AND (m.pk = ?2 OR (m.state = 'alias' AND m.id IN"
+	    " (SELECT a.id FROM alias a WHERE a.mesh = ?2)))"
+	    " ORDER BY m.pk <> ?2, m.nth LIMIT 1",
+	    "iii", l->object, l->mesh, l->newest);
+	int64_t mesh = store_row(s, st) ? sqlite3_column_int64(st, 0) : 0;
+
+	store_end(st);
+	return mesh;
+}
+
+/*
+ * What a decision has made loses its ground: who was a person of their own is
+ * one again, anybody else is judged as if they were new.  Links that were
+ * there before are left alone.
+ */
+static void
+take_ground(struct store *s, int64_t decision, int64_t object)
+{
+	struct since *list;
+	size_t n = links_since(s, decision, object, &list);
+
+	for (size_t i = 0; i < n; i++) {
+		int64_t former = former_person(s, &list[i]);
+
+		store_do(s,
+		    "UPDATE link SET mesh = ?, key = ?, other = 0"
+		    " WHERE object = ?",
+		    "iii", former != 0 ? former : list[i].mesh,
+		    (int64_t)(former != 0 ? MATCH_NONE : MATCH_UNDONE),
+		    list[i].object);
+	}
+	free(list);
+}
+
+/* One decision is undone; the next merge looks at whom it named. */
+static void
+take_back(struct store *s, const struct deciding *d, int64_t decision,
+    const char *now)
+{
+	sqlite3_stmt *st = store_ask(
+	    s, "SELECT a, b FROM decision WHERE pk = ?", "i", decision);
+	char *names[2] = { NULL, NULL };
+
+	if (store_row(s, st)) {
+		names[0] = store_text_dup(st, 0);
+		names[1] = store_text_dup(st, 1);
+	}
+	store_end(st);
+	store_do(s,
+	    "UPDATE decision SET undone_at = ?, undone_who = ? WHERE pk = ?",
+	    "tti", now, d->who, decision);
+	for (int i = 0; i < 2; i++) {
+		struct named n;
+
+		if (names[i] != NULL && look_up(s, names[i], &n) == 0) {
+			take_ground(s, decision, n.object);
+			mark(s, n.type, n.object);
+		}
+		free(names[i]);
+	}
+}
+
+/* An older decision that says the contrary; `never` adds to an `alone`. */
+static int64_t
+next_contrary(struct store *s, const struct deciding *d)
+{
+	sqlite3_stmt *st = store_ask(s,
+	    "SELECT pk FROM decision"
+	    " WHERE undone_at IS NULL AND (?1 = 'alone' OR verb <> ?1)"
+	    " AND NOT (?1 = 'never' AND verb = 'alone')"
+	    " AND ((a = ?2 AND coalesce(b, ?3) = ?3)"
+	    " OR (a = ?3 AND coalesce(b, ?2) = ?2)"
+	    " OR (?1 = 'alone' AND verb = 'join' AND ?2 IN (a, b)))"
+	    " ORDER BY pk DESC LIMIT 1",
+	    "ttt", d->verb, d->a, d->b != NULL ? d->b : d->a);
+	int64_t pk = store_row(s, st) ? sqlite3_column_int64(st, 0) : 0;
+
+	store_end(st);
+	return pk;
+}
+
+/* They are undone by this one. */
 static void
 supersede(struct store *s, const struct deciding *d, const char *now)
 {
+	int64_t pk;
+
+	for (pk = next_contrary(s, d); pk != 0 && !s->failed;
+	     pk = next_contrary(s, d))
+		take_back(s, d, pk, now);
+}
+
+/* Where things stand: links of later generations come of it. */
+static void
+note_standing(struct store *s, int64_t decision)
+{
 	store_do(s,
-	    "UPDATE decision SET undone_at = ?1, undone_who = ?2"
-	    " WHERE undone_at IS NULL AND (?3 = 'alone' OR verb <> ?3)"
-	    " AND NOT (?3 = 'never' AND verb = 'alone')"
-	    " AND ((a = ?4 AND coalesce(b, ?5) = ?5)"
-	    " OR (a = ?5 AND coalesce(b, ?4) = ?4)"
-	    " OR (?3 = 'alone' AND verb = 'join' AND ?4 IN (a, b)))",
-	    "ttttt", now, d->who, d->verb, d->a, d->b != NULL ? d->b : d->a);
+	    "INSERT INTO decided(decision, run, mesh)"
+	    " SELECT ?, ?, coalesce(max(pk), 0) FROM mesh",
+	    "ii", decision, ++s->generation);
 }
 
 static bool
@@ -119,6 +246,7 @@ write_decision(struct store *s, const struct deciding *d)
 {
 	struct named a, b = { 0 };
 	char now[CLOCK_TEXT];
+	int64_t pk;
 
 	if (look_up(s, d->a, &a) != 0 ||
 	    (d->b != NULL && look_up(s, d->b, &b) != 0))
@@ -143,8 +271,9 @@ write_decision(struct store *s, const struct deciding *d)
 	    "INSERT INTO decision(type, verb, a, b, who, why, at)"
 	    " VALUES(?, ?, ?, ?, ?, ?, ?)",
 	    "itttttt", a.type, d->verb, d->a, d->b, d->who, d->why, now);
-	log_info("decision %lld: %s %s%s%s",
-	    (long long)sqlite3_last_insert_rowid(s->db), d->verb, d->a,
+	pk = sqlite3_last_insert_rowid(s->db);
+	note_standing(s, pk);
+	log_info("decision %lld: %s %s%s%s", (long long)pk, d->verb, d->a,
 	    d->b != NULL ? " " : "", d->b != NULL ? d->b : "");
 	mark(s, a.type, a.object);
 	if (d->b != NULL)
@@ -156,18 +285,11 @@ static int
 undo(struct store *s, const struct deciding *d)
 {
 	sqlite3_stmt *st = store_ask(s,
-	    "SELECT a, b FROM decision WHERE pk = ? AND undone_at IS NULL", "i",
+	    "SELECT 1 FROM decision WHERE pk = ? AND undone_at IS NULL", "i",
 	    d->undo);
-	const char *names[2] = { NULL, NULL };
-	char *copies[2] = { NULL, NULL };
+	bool found = store_row(s, st) != 0;
 	char now[CLOCK_TEXT];
-	bool found = store_row(s, st);
 
-	for (int i = 0; found && i < 2; i++) {
-		names[i] = store_text(st, i);
-		if (names[i] != NULL)
-			copies[i] = xstrdup(names[i]);
-	}
 	store_end(st);
 	if (!found) {
 		log_error("there is no decision %lld to undo; see `idmesh join "
@@ -176,16 +298,7 @@ undo(struct store *s, const struct deciding *d)
 		return EXIT_USAGE;
 	}
 	clock_rfc3339(clock_wall_ms(), now);
-	store_do(s,
-	    "UPDATE decision SET undone_at = ?, undone_who = ? WHERE pk = ?",
-	    "tti", now, d->who, d->undo);
-	for (int i = 0; i < 2; i++) {
-		struct named n;
-
-		if (copies[i] != NULL && look_up(s, copies[i], &n) == 0)
-			mark(s, n.type, n.object);
-		free(copies[i]);
-	}
+	take_back(s, d, d->undo, now);
 	log_info("decision %lld is undone", (long long)d->undo);
 	return EXIT_DONE;
 }

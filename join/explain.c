@@ -81,6 +81,9 @@ print_link(const struct contributor *c)
 	if (c->key == MATCH_DECIDED) {
 		report_print("joined by decision %s",
 		    c->place != NULL ? c->place : "that was undone");
+	} else if (c->key == MATCH_UNDONE) {
+		report_print("is here by a decision that was undone, until "
+			     "the next merge");
 	} else if (c->label == NULL) {
 		report_print("stands for itself");
 	} else {

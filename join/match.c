@@ -144,6 +144,21 @@ match_agree(
 	return true;
 }
 
+bool
+match_remembers(const struct match_work *w, size_t root)
+{
+	size_t at = root;
+
+	do {
+		const struct match_object *o = w->nodes[at].o;
+
+		if (o->mesh != 0 && o->evidence != MATCH_UNDONE)
+			return true;
+		at = w->nodes[at].next;
+	} while (at != root);
+	return false;
+}
+
 /* Did an operator say that two of their members are never the same? */
 bool
 match_never(const struct match_work *w, size_t a, size_t b)
@@ -257,7 +272,14 @@ lay_out_values(struct match_work *w)
 	qsort(w->entries, at, sizeof(*w->entries), by_value);
 }
 
-/* Of a person whom nobody is left of. */
+/* Of a person whom nobody is left of who was not put there by a decision that
+ * was undone. */
+static bool
+is_left(const struct match_object *o)
+{
+	return !o->gone && o->evidence != MATCH_UNDONE;
+}
+
 static void
 find_ghosts(struct match_work *w)
 {
@@ -265,15 +287,17 @@ find_ghosts(struct match_work *w)
 	size_t to;
 
 	for (size_t from = 0; from < w->nmesh; from = to) {
-		bool living = !n[w->bymesh[from]].o->gone;
+		bool living = is_left(n[w->bymesh[from]].o);
 
 		for (to = from + 1; to < w->nmesh; to++) {
 			if (n[w->bymesh[to]].o->mesh !=
 			    n[w->bymesh[from]].o->mesh)
 				break;
-			living |= !n[w->bymesh[to]].o->gone;
+			living |= is_left(n[w->bymesh[to]].o);
 		}
 		for (size_t i = from; i < to && !living; i++) {
+			if (!n[w->bymesh[i]].o->gone)
+				continue;
 			n[w->bymesh[i]].ghost = true;
 			w->nghosts++;
 		}

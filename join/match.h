@@ -22,6 +22,9 @@
 
 #define MATCH_NONE (-1) /* evidence: stands for itself, or led */
 #define MATCH_DECIDED (-2) /* evidence: an operator's `join` */
+/* Evidence: a decision that was undone.  It joins nobody and keeps nobody from
+ * being held; the mesh id goes to it only when nobody else can have it. */
+#define MATCH_UNDONE (-3)
 #define MATCH_NOBODY SIZE_MAX
 
 /* One normalised key value of an object. */
@@ -35,7 +38,8 @@ struct match_object {
 	const char *id; /* unique within the source; borrowed */
 	bool gone; /* a tombstone: only says who was there */
 	int64_t mesh; /* the person it was part of, 0: none */
-	int evidence; /* the key that linked it, or MATCH_NONE, _DECIDED */
+	int evidence; /* the key that linked it, MATCH_NONE, _DECIDED, _UNDONE
+		       */
 	size_t with; /* the object it was linked to, MATCH_NOBODY unknown */
 	const struct match_value *values; /* borrowed; in any order */
 	size_t nvalues;

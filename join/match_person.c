@@ -13,19 +13,6 @@
 
 #include "mem.h"
 
-static bool
-has_mesh(const struct match_work *w, size_t root)
-{
-	size_t at = root;
-
-	do {
-		if (w->nodes[at].o->mesh != 0)
-			return true;
-		at = w->nodes[at].next;
-	} while (at != root);
-	return false;
-}
-
 /* All of its sources only join. */
 static void
 hold_unmatched(struct match_work *w, size_t root)
@@ -35,7 +22,7 @@ hold_unmatched(struct match_work *w, size_t root)
 	for (size_t i = 0; i < w->rules->nsources; i++)
 		if ((n->mask & (uint64_t)1 << i) != 0 && !w->rules->hold[i])
 			return;
-	if (n->alone || (!w->rules->strict && has_mesh(w, root)))
+	if (n->alone || (!w->rules->strict && match_remembers(w, root)))
 		return;
 	if (n->held == MATCH_FINE)
 		n->held = MATCH_UNMATCHED;
@@ -130,7 +117,7 @@ is_new(const struct match_work *w, size_t root)
 	const struct match_node *n = &w->nodes[root];
 
 	return n->parent == root && !n->o->gone && n->held == MATCH_FINE &&
-	       n->revived == 0 && !has_mesh(w, root);
+	       n->revived == 0 && !match_remembers(w, root);
 }
 
 /* Does it come back by itself, as far as it alone is concerned? */
@@ -266,17 +253,29 @@ inherit(struct match_work *w, int64_t mesh, size_t node)
 	out->aliases[out->naliases++] = (struct match_alias){ mesh, person };
 }
 
-/* Its first living member that is not held, or SIZE_MAX. */
+/*
+ * Its first living member that is not held, or SIZE_MAX.  One whose place was
+ * undone takes the id only when it belongs to nobody else, not even to somebody
+ * who left.
+ */
 static size_t
 heir(const struct match_work *w, size_t from, size_t to)
 {
+	size_t second = SIZE_MAX;
+	bool left = false;
+
 	for (size_t i = from; i < to; i++) {
 		const struct match_node *n = &w->nodes[w->bymesh[i]];
 
-		if (!n->o->gone && w->out->places[n->index].person >= 0)
+		left |= n->o->gone;
+		if (n->o->gone || w->out->places[n->index].person < 0)
+			continue;
+		if (n->o->evidence != MATCH_UNDONE)
 			return w->bymesh[i];
+		if (second == SIZE_MAX)
+			second = w->bymesh[i];
 	}
-	return SIZE_MAX;
+	return left ? SIZE_MAX : second;
 }
 
 static int

@@ -60,6 +60,8 @@ struct match_work {
 
 /* match.c */
 size_t match_root(const struct match_work *w, size_t node);
+/* Is any member of a person already, on a ground that still stands? */
+bool match_remembers(const struct match_work *w, size_t root);
 /* Joins the clusters of two nodes by what these two share. */
 void match_unite(
     struct match_work *w, size_t a, size_t b, int evidence, const char *value);

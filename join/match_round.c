@@ -108,21 +108,6 @@ tell(struct match_work *w, const struct group *g, int key, enum match_why why)
 	}
 }
 
-static bool
-remembered(const struct match_work *w, size_t root)
-{
-	size_t at = root;
-
-	if (w->rules->strict)
-		return false;
-	do {
-		if (w->nodes[at].o->mesh != 0)
-			return true;
-		at = w->nodes[at].next;
-	} while (at != root);
-	return false;
-}
-
 /* Nobody is joined by a guess, no person gets lost and none is made twice. */
 static void
 set_aside(
@@ -134,7 +119,8 @@ set_aside(
 		struct match_node *n = &w->nodes[g->roots[i]];
 
 		n->left = true;
-		if ((n->mask & top) == 0 && !remembered(w, g->roots[i]))
+		if ((n->mask & top) == 0 &&
+		    (w->rules->strict || !match_remembers(w, g->roots[i])))
 			n->held = why;
 	}
 	tell(w, g, key, why);

@@ -75,13 +75,15 @@ revive(struct commit *c, int64_t mesh)
 	c->people++;
 }
 
-/* A mesh id that this object has made and that nobody alive has; 0: none,
- * and *nth is the next number. */
+/* A mesh id that this object has made and that nobody has, neither alive nor
+ * left; 0: none, and *nth is the next number. */
 static int64_t
 old_mint(struct commit *c, int64_t object, int64_t *nth)
 {
 	sqlite3_stmt *st = store_ask(c->s,
-	    "SELECT pk, state, nth FROM mesh WHERE minter = ? ORDER BY nth",
+	    "SELECT pk, state, nth, state = 'leaving' AND EXISTS"
+	    " (SELECT 1 FROM link l WHERE l.mesh = m.pk)"
+	    " FROM mesh m WHERE minter = ? ORDER BY nth",
 	    "i", object);
 	int64_t found = 0;
 
@@ -91,7 +93,7 @@ old_mint(struct commit *c, int64_t object, int64_t *nth)
 
 		*nth = sqlite3_column_int64(st, 2) + 1;
 		if (found == 0 && state != NULL &&
-		    strcmp(state, "leaving") != 0)
+		    sqlite3_column_int(st, 3) == 0)
 			found = sqlite3_column_int64(st, 0);
 	}
 	return found;

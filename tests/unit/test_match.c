@@ -86,6 +86,70 @@ test_ambiguous_never_falls_through(void **state)
 }
 
 static void
+test_undone_decision_leaves_no_ground(void **state)
+{
+	struct world w;
+	int64_t next = 0;
+	size_t a, b, c;
+
+	(void)state;
+	begin(&w);
+	a = add(&w, OKTA, "a", "E7", "ann@x", NULL);
+	b = add(&w, ENTRA, "b", "E7", "ann@x", NULL);
+	c = add(&w, ENTRA, "c", "E7", "other@x", NULL);
+	decide(&w, MATCH_NEVER, a, c);
+	run(&w);
+	remember(&w, &next);
+	w.nd = 0;
+	/* With its memory c stays a person, without it is held, and nobody else
+	 * gets its id. */
+	run(&w);
+	assert_int_equal(held(&w, c), MATCH_FINE);
+	w.o[c].evidence = MATCH_UNDONE;
+	run(&w);
+	assert_true(together(&w, a, b));
+	assert_int_equal(held(&w, c), MATCH_AMBIGUOUS);
+	assert_int_equal(w.out.npersons, 1);
+	assert_int_equal(w.out.persons[0].mesh, w.o[a].mesh);
+	/* Where nothing holds it, it goes on as who it is. */
+	w.o[c].nvalues = 0;
+	run(&w);
+	assert_int_equal(held(&w, c), MATCH_FINE);
+	assert_int_equal(
+	    w.out.persons[w.out.places[c].person].mesh, w.o[c].mesh);
+	/* One that came into the person of another does not take their id. */
+	w.o[c].mesh = w.o[a].mesh;
+	run(&w);
+	assert_int_equal(w.out.persons[w.out.places[c].person].mesh, 0);
+	assert_int_equal(
+	    w.out.persons[w.out.places[a].person].mesh, w.o[a].mesh);
+	match_free(&w.out);
+}
+
+static void
+test_undone_return_is_asked_again(void **state)
+{
+	struct world w;
+	size_t a, b;
+
+	(void)state;
+	begin(&w);
+	a = add(&w, OKTA, "a", "E7", NULL, NULL);
+	b = add(&w, OKTA, "b", "E7", NULL, NULL);
+	w.o[a].gone = true;
+	w.o[a].mesh = w.o[b].mesh = 5;
+	w.o[b].evidence = MATCH_UNDONE;
+	w.rules.same_key = MATCH_ASK;
+	run(&w);
+	assert_int_equal(held(&w, b), MATCH_RETURNED);
+	assert_int_equal(w.out.npersons, 0);
+	w.rules.same_key = MATCH_NEW;
+	run(&w);
+	assert_int_equal(w.out.persons[w.out.places[b].person].mesh, 0);
+	match_free(&w.out);
+}
+
+static void
 test_marriage_keeps_the_link(void **state)
 {
 	struct world w;
@@ -356,6 +420,8 @@ main(void)
 		cmocka_unit_test(test_unmatched_waits),
 		cmocka_unit_test(test_back_with_a_new_id),
 		cmocka_unit_test(test_undone_decision_splits),
+		cmocka_unit_test(test_undone_decision_leaves_no_ground),
+		cmocka_unit_test(test_undone_return_is_asked_again),
 		cmocka_unit_test(test_evidence_is_of_the_bridge),
 		cmocka_unit_test(test_links_in_order_of_rank),
 	};
