@@ -1,17 +1,18 @@
 /*
  * explain_groups.c - which groups a person is in, and by what path.
  *
- * explain.c calls it for people and groups of merged types: directly by one or
- * more sources, or through a group that is a member of another.  Groups in a
- * circle are named once.
+ * explain.c calls it for any mesh object: in a group by one or more sources,
+ * or through a group that is a member of another.  Of merged types the mesh
+ * has the memberships, of others they are looked up in the sources.  Groups in
+ * a circle are named once.
  */
 
 #include "explain.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "explain_path.h"
 #include "mem.h"
 #include "msg.h"
 #include "report.h"
@@ -25,30 +26,62 @@
 	" SELECT grp, via, min(depth) FROM up"                   \
 	" WHERE grp <> ?1 GROUP BY grp ORDER BY 3, grp LIMIT 1000"
 
+/* The living objects that a mesh object is made of. */
+#define OWN                                                   \
+	"SELECT pk FROM object WHERE gone IS NULL AND (pk IN" \
+	" (SELECT object FROM link WHERE mesh = ?1) OR pk ="  \
+	" (SELECT object FROM mesh WHERE pk = ?1))"
+
+/*
+ * The same among the objects of the sources, of types without a join rule.  A
+ * membership's id is that of its group, a colon, and that of its member; Okta
+ * does not nest groups.
+ */
+#define PLAIN                                                             \
+	"WITH RECURSIVE own(pk) AS MATERIALIZED (" OWN "),"               \
+	" up(pk, via, depth) AS (SELECT pk, 0, -1 FROM own"               \
+	" UNION SELECT g.pk, iif(up.depth < 0, 0, up.pk), up.depth + 1"   \
+	" FROM up JOIN object o ON o.pk = up.pk"                          \
+	" JOIN stream t ON t.pk = o.stream"                               \
+	" JOIN source s ON s.pk = t.source"                               \
+	" JOIN stream gt ON gt.source = s.pk AND gt.name = 'Group'"       \
+	" JOIN stream et ON et.source = s.pk AND et.name = 'GroupMember'" \
+	" CROSS JOIN object g ON g.stream = gt.pk AND g.gone IS NULL"     \
+	" CROSS JOIN object e ON e.stream = et.pk AND e.gone IS NULL"     \
+	" AND e.id = g.id || ':' || o.id WHERE up.depth < 32"             \
+	" AND (up.depth < 0 OR s.name NOT LIKE 'okta:%'))"                \
+	" SELECT pk, via, min(depth) FROM up WHERE depth >= 0"            \
+	" AND pk NOT IN own GROUP BY pk ORDER BY 3, pk LIMIT 1000"
+
 struct membership {
 	int64_t grp, via; /* via 0: directly */
 };
 
-/* How the source's group gets its members, as far as it says so. */
-static const char *
-by_what(const char *type, const char *classes)
-{
-	if (type != NULL && strcmp(type, "APP_GROUP") == 0)
-		return " by an app's import";
-	if (type != NULL && strcmp(type, "BUILT_IN") == 0)
-		return " built in";
-	if (classes != NULL && strstr(classes, "DynamicMembership") != NULL)
-		return " by the group's own rule";
-	return "";
-}
+struct memberships {
+	int64_t person; /* mesh */
+	bool plain; /* grp and via are objects, else of the mesh */
+	struct membership *v; /* owned */
+	size_t n;
+};
+
+/* What the sources say of one membership. */
+struct paths {
+	struct path *v; /* owned */
+	size_t n;
+};
 
 static void
-add_name(struct store *s, int64_t mesh, struct buf *out)
+add_name(
+    struct store *s, const struct memberships *m, int64_t grp, struct buf *out)
 {
 	sqlite3_stmt *st = store_ask(s,
-	    "SELECT coalesce(json_extract(b.text, '$.name'), m.id)"
-	    " FROM mesh m LEFT JOIN body b ON b.mesh = m.pk WHERE m.pk = ?",
-	    "i", mesh);
+	    m->plain ? "SELECT coalesce(json_extract(a.text, '$.name'), o.id)"
+		       " FROM object o LEFT JOIN attrs a ON a.pk = o.pk"
+		       " WHERE o.pk = ?"
+		     : "SELECT coalesce(json_extract(b.text, '$.name'), m.id)"
+		       " FROM mesh m LEFT JOIN body b ON b.mesh = m.pk"
+		       " WHERE m.pk = ?",
+	    "i", grp);
 
 	if (!store_row(s, st))
 		return;
@@ -56,105 +89,206 @@ add_name(struct store *s, int64_t mesh, struct buf *out)
 	store_end(st);
 }
 
-static void
-add_sources(struct store *s, int64_t person, int64_t grp, struct buf *out)
+/* Source, its ids of group and member, and what the group is. */
+static sqlite3_stmt *
+ask_paths(struct store *s, const struct memberships *m, int64_t grp)
 {
-	sqlite3_stmt *st = store_ask(s,
-	    "SELECT s.name, json_extract(a.text, '$.groupId'),"
-	    " (SELECT json_extract(ga.text, '$.type') || '\n' ||"
-	    " coalesce(json_extract(ga.text, '$.objectClass'), '')"
-	    " FROM stream gt JOIN object g ON g.stream = gt.pk"
-	    " AND g.id = json_extract(a.text, '$.groupId')"
-	    " JOIN attrs ga ON ga.pk = g.pk"
-	    " WHERE gt.source = s.pk AND gt.name = 'Group')"
+	if (m->plain)
+		return store_ask(s,
+		    "SELECT s.pk, s.name, g.id, o.id,"
+		    " json_extract(ga.text, '$.type'),"
+		    " json_extract(ga.text, '$.objectClass')"
+		    " FROM object g JOIN stream gt ON gt.pk = g.stream"
+		    " JOIN source s ON s.pk = gt.source"
+		    " JOIN stream et ON et.source = s.pk"
+		    " AND et.name = 'GroupMember'"
+		    " JOIN object o ON o.pk IN (" OWN ")"
+		    " JOIN object e ON e.stream = et.pk AND e.gone IS NULL"
+		    " AND e.id = g.id || ':' || o.id"
+		    " JOIN stream ot ON ot.pk = o.stream AND ot.source = s.pk"
+		    " LEFT JOIN attrs ga ON ga.pk = g.pk WHERE g.pk = ?2",
+		    "ii", m->person, grp);
+	return store_ask(s,
+	    "SELECT s.pk, s.name, json_extract(a.text, '$.groupId'),"
+	    " json_extract(a.text, '$.memberId'),"
+	    " json_extract(ga.text, '$.type'),"
+	    " json_extract(ga.text, '$.objectClass')"
 	    " FROM edge e JOIN link l ON l.mesh = e.mesh"
 	    " JOIN object o ON o.pk = l.object AND o.gone IS NULL"
 	    " JOIN attrs a ON a.pk = o.pk JOIN stream t ON t.pk = o.stream"
 	    " JOIN source s ON s.pk = t.source"
-	    " WHERE e.member = ? AND e.grp = ? ORDER BY s.name, 2",
-	    "ii", person, grp);
-	bool first = true;
+	    " LEFT JOIN stream gt ON gt.source = s.pk AND gt.name = 'Group'"
+	    " LEFT JOIN object g ON g.stream = gt.pk"
+	    " AND g.id = json_extract(a.text, '$.groupId')"
+	    " LEFT JOIN attrs ga ON ga.pk = g.pk"
+	    " WHERE e.member = ? AND e.grp = ? ORDER BY s.name, 3",
+	    "ii", m->person, grp);
+}
 
+static void
+paths_load(
+    struct store *s, const struct memberships *m, int64_t grp, struct paths *p)
+{
+	sqlite3_stmt *st = ask_paths(s, m, grp);
+
+	*p = (struct paths){ 0 };
 	while (store_row(s, st)) {
-		const char *kind = store_text(st, 2);
-		size_t len = kind != NULL ? strcspn(kind, "\n") : 0;
-		char *type = kind != NULL ? xstrndup(kind, len) : NULL;
+		p->v = xrealloc(p->v, (p->n + 1) * sizeof(*p->v));
+		p->v[p->n++] = (struct path){
+			.source_pk = sqlite3_column_int64(st, 0),
+			.source = store_text_dup(st, 1),
+			.group = store_text_dup(st, 2),
+			.member = store_text_dup(st, 3),
+			.type = store_text_dup(st, 4),
+			.classes = store_text_dup(st, 5),
+		};
+	}
+	for (size_t i = 0; i < p->n; i++)
+		path_judge(s, &p->v[i]);
+}
 
-		buf_fmt(out, "%s%s/%s%s", first ? "" : ", ", store_text(st, 0),
-		    store_text(st, 1) != NULL ? store_text(st, 1) : "",
-		    by_what(type, kind != NULL ? kind + len : NULL));
-		first = false;
-		free(type);
+static void
+paths_free(struct paths *p)
+{
+	for (size_t i = 0; i < p->n; i++)
+		path_free(&p->v[i]);
+	free(p->v);
+}
+
+static void
+paths_text(const struct paths *p, struct buf *out)
+{
+	for (size_t i = 0; i < p->n; i++) {
+		buf_str(out, i > 0 ? "; " : "");
+		path_text(&p->v[i], out);
 	}
 }
 
-static size_t
-load(struct store *s, int64_t person, struct membership **list)
+static void
+load_by(struct store *s, struct memberships *m, const char *sql)
 {
-	sqlite3_stmt *st = store_ask(s, PATHS, "i", person);
-	size_t n = 0;
+	sqlite3_stmt *st = store_ask(s, sql, "i", m->person);
 
-	*list = NULL;
 	while (store_row(s, st)) {
-		if ((n & (n - 1)) == 0)
-			*list = xrealloc(
-			    *list, (n > 0 ? 2 * n : 1) * sizeof(**list));
-		(*list)[n++] = (struct membership){
+		if ((m->n & (m->n - 1)) == 0)
+			m->v = xrealloc(
+			    m->v, (m->n > 0 ? 2 * m->n : 1) * sizeof(*m->v));
+		m->v[m->n++] = (struct membership){
 			sqlite3_column_int64(st, 0),
 			sqlite3_column_int64(st, 1),
 		};
 	}
-	return n;
+}
+
+static void
+load(struct store *s, int64_t person, struct memberships *m)
+{
+	*m = (struct memberships){ .person = person };
+	load_by(s, m, PATHS);
+	m->plain = m->n == 0;
+	if (m->plain)
+		load_by(s, m, PLAIN);
+}
+
+/* Each source once whose rules would say more. */
+static void
+note_unknown(const struct paths *p, struct buf *sources)
+{
+	for (size_t i = 0; i < p->n; i++) {
+		const char *name = p->v[i].source;
+
+		if (p->v[i].how != PATH_UNKNOWN ||
+		    (sources->len > 0 && strstr(sources->data, name) != NULL))
+			continue;
+		buf_str(sources, sources->len > 0 ? ", " : "");
+		buf_str(sources, name);
+	}
+}
+
+/* Appends what leads into the group, as text. */
+static void
+add_path(struct store *s, const struct memberships *m, size_t i,
+    struct buf *out, struct buf *unknown)
+{
+	struct paths p;
+
+	if (m->v[i].via != 0) {
+		buf_str(out, "through ");
+		add_name(s, m, m->v[i].via, out);
+		return;
+	}
+	paths_load(s, m, m->v[i].grp, &p);
+	paths_text(&p, out);
+	note_unknown(&p, unknown);
+	paths_free(&p);
 }
 
 void
 explain_groups(struct store *s, int64_t person)
 {
-	struct buf name = { 0 }, path = { 0 };
-	struct membership *list;
-	size_t n = load(s, person, &list);
+	struct buf name = { 0 }, path = { 0 }, unknown = { 0 };
+	struct memberships m;
 
-	for (size_t i = 0; i < n; i++) {
+	load(s, person, &m);
+	for (size_t i = 0; i < m.n; i++) {
 		buf_clear(&name);
 		buf_clear(&path);
-		add_name(s, list[i].grp, &name);
-		if (list[i].via != 0) {
-			buf_str(&path, "through ");
-			add_name(s, list[i].via, &path);
-		} else {
-			add_sources(s, person, list[i].grp, &path);
-		}
+		add_name(s, &m, m.v[i].grp, &name);
+		add_path(s, &m, i, &path, &unknown);
 		report_print("  in %-24s %s\n", name.data,
 		    path.data != NULL ? path.data : "");
 	}
+	if (unknown.len > 0)
+		report_print("  the group rules of %s were never read: set "
+			     "ImportGroupRules in the source file\n",
+		    unknown.data);
 	buf_free(&name);
 	buf_free(&path);
-	free(list);
+	buf_free(&unknown);
+	free(m.v);
+}
+
+static void
+add_json(
+    struct store *s, const struct memberships *m, size_t i, struct buf *out)
+{
+	struct buf text = { 0 };
+	struct paths p;
+
+	add_name(s, m, m->v[i].grp, &text);
+	buf_str(out, "{\"name\":");
+	buf_json_str(out, text.data);
+	buf_clear(&text);
+	if (m->v[i].via != 0) {
+		add_name(s, m, m->v[i].via, &text);
+		msg_str(out, "through", text.data);
+	} else {
+		paths_load(s, m, m->v[i].grp, &p);
+		paths_text(&p, &text);
+		msg_str(out, "by", text.data != NULL ? text.data : "");
+		buf_str(out, ",\"paths\":[");
+		for (size_t k = 0; k < p.n; k++) {
+			buf_str(out, k > 0 ? "," : "");
+			path_json(&p.v[k], out);
+		}
+		buf_char(out, ']');
+		paths_free(&p);
+	}
+	buf_char(out, '}');
+	buf_free(&text);
 }
 
 void
 explain_groups_json(struct store *s, int64_t person, struct buf *out)
 {
-	struct membership *list;
-	struct buf text = { 0 };
-	size_t n = load(s, person, &list);
+	struct memberships m;
 
+	load(s, person, &m);
 	buf_str(out, ",\"groups\":[");
-	for (size_t i = 0; i < n; i++) {
-		buf_clear(&text);
-		add_name(s, list[i].grp, &text);
-		buf_str(out, i > 0 ? ",{\"name\":" : "{\"name\":");
-		buf_json_str(out, text.data);
-		buf_clear(&text);
-		if (list[i].via != 0)
-			add_name(s, list[i].via, &text);
-		else
-			add_sources(s, person, list[i].grp, &text);
-		msg_str(out, list[i].via != 0 ? "through" : "by",
-		    text.data != NULL ? text.data : "");
-		buf_char(out, '}');
+	for (size_t i = 0; i < m.n; i++) {
+		buf_str(out, i > 0 ? "," : "");
+		add_json(s, &m, i, out);
 	}
 	buf_char(out, ']');
-	buf_free(&text);
-	free(list);
+	free(m.v);
 }
