@@ -139,53 +139,20 @@ free_parts(struct body *b)
 	b->n = 0;
 }
 
-/* By the values of keys of the type that is meant. */
-static int64_t
-resolve_by(struct body *b, const struct part *p, const struct policy_flow *f,
-    const char *text, size_t len)
-{
-	const struct merge_type *t = merge_type_named(b->m, f->ref);
-	struct buf value = { 0 };
-	int64_t found = 0;
-
-	for (size_t i = 0; t != NULL && i < f->nby; i++) {
-		int k = f->lookups[i];
-
-		buf_clear(&value);
-		policy_normalise(&value, &t->policy->keys[k].norms, text, len);
-		if (value.len == 0)
-			continue;
-		merge_ref_add(
-		    b->s, -t->keys[k], value.data, value.len, p->object);
-		if (found == 0)
-			found = merge_ref_value(
-			    b->s, t->keys[k], value.data, value.len);
-	}
-	buf_free(&value);
-	return found;
-}
-
 static const char *
 resolve(void *ctx, const struct blend_part *part, const struct policy_flow *f,
     const char *text, size_t len)
 {
 	struct body *b = ctx;
 	const struct part *p = b->parts;
-	int64_t stream, mesh = 0;
+	struct merge_ref ref = { .flow = f,
+		.to = merge_type_named(b->m, f->ref) };
 
 	while (&p->blend != part && p->blend.id != part->id)
 		p++;
-	stream = merge_sister(b->s, p->stream, f->ref);
-	if (stream != 0) {
-		merge_ref_add(b->s, stream, text, len, p->object);
-		mesh = merge_ref_find(b->s, stream, text, len);
-	}
-	if (f->nby > 0) {
-		int64_t by = resolve_by(b, p, f, text, len);
-
-		mesh = mesh != 0 ? mesh : by;
-	}
-	return merge_mesh_id(b->s, mesh);
+	ref.stream = p->stream;
+	ref.object = p->object;
+	return merge_mesh_id(b->s, merge_ref_resolve(b->s, &ref, text, len));
 }
 
 static void

@@ -68,10 +68,8 @@ convert(struct store *s, int64_t type, const char *name)
 	    "i", type);
 }
 
-/* The keydef of a key; *fresh when nothing has values of it yet. */
 static int64_t
-keydef_row(
-    struct store *s, int64_t type, const struct policy_key *k, bool *fresh)
+find_keydef(struct store *s, int64_t type, const struct policy_key *k)
 {
 	char print[17];
 	sqlite3_stmt *st;
@@ -83,9 +81,61 @@ keydef_row(
 	if (store_row(s, st))
 		pk = sqlite3_column_int64(st, 0);
 	store_end(st);
+	return pk;
+}
+
+void
+merge_type_keys(struct store *s, const struct policy *p, struct merge_type *t)
+{
+	sqlite3_stmt *st =
+	    store_ask(s, "SELECT pk FROM type WHERE name = ?", "t", p->type);
+
+	*t = (struct merge_type){ .policy = p };
+	if (store_row(s, st))
+		t->pk = sqlite3_column_int64(st, 0);
+	store_end(st);
+	t->nkeys = p->nkeys + p->nlookups;
+	for (size_t k = 0; k < t->nkeys; k++)
+		t->keys[k] = find_keydef(s, t->pk, &p->keys[k]);
+}
+
+void
+merge_key_name(struct store *s, const struct rules *r, int64_t keydef,
+    char **label, char **place)
+{
+	sqlite3_stmt *st = store_ask(s,
+	    "SELECT k.label, k.print, t.name FROM keydef k"
+	    " JOIN type t ON t.pk = k.type WHERE k.pk = ?",
+	    "i", keydef);
+	const struct policy *p;
+	char print[17];
+
+	if (!store_row(s, st))
+		return;
+	*label = store_text_dup(st, 0);
+	p = rules_policy(r, store_text(st, 2));
+	for (size_t i = 0; p != NULL && place != NULL && i < p->nkeys; i++) {
+		const struct policy_key *k = &p->keys[i];
+
+		policy_key_print(k, print);
+		if (*place == NULL && strcmp(print, store_text(st, 1)) == 0)
+			*place = xasprintf("%s:%d", k->file, k->line);
+	}
+	store_end(st);
+}
+
+/* The keydef of a key; *fresh when nothing has values of it yet. */
+static int64_t
+keydef_row(
+    struct store *s, int64_t type, const struct policy_key *k, bool *fresh)
+{
+	int64_t pk = find_keydef(s, type, k);
+	char print[17];
+
 	*fresh = pk == 0;
 	if (pk != 0)
 		return pk;
+	policy_key_print(k, print);
 	/* A link remembers the key that made it, also when that is gone. */
 	store_do(s,
 	    "INSERT INTO keydef(pk, type, print, label) SELECT 1 + max("

@@ -34,6 +34,14 @@ void merge_type_load(struct store *s, const struct policy *p, const char *name,
 /* The rank of a stream, nsources when it is none of them. */
 size_t merge_rank(const struct merge_type *t, int64_t stream);
 
+/* merge_keys.c: its keys as the database has them; 0 where it has none. */
+void merge_type_keys(
+    struct store *s, const struct policy *p, struct merge_type *t);
+/* The name of a keydef, and the line of the rules that has it now; both owned
+ * by the caller, and NULL where there is none.  `place` may be NULL. */
+void merge_key_name(struct store *s, const struct rules *r, int64_t keydef,
+    char **label, char **place);
+
 /* merge_mark.c: keeps the object's values of one key; 1 when one moved that
  * joins.  Without `changed` a fresh object has none yet. */
 bool merge_values_put(struct store *s, const struct merge_type *t, size_t key,
@@ -171,8 +179,15 @@ void merge_edge_body(
 /* merge_ref.c: the mesh object behind an id, 0 when there is none yet. */
 int64_t merge_ref_find(
     struct store *s, int64_t stream, const char *id, size_t len);
-int64_t merge_ref_value(
-    struct store *s, int64_t keydef, const char *value, size_t len);
+/* The same for a value of a flow with a `ref`. */
+struct merge_ref {
+	const struct policy_flow *flow;
+	const struct merge_type *to; /* of flow->ref */
+	int64_t stream; /* of the object that refers */
+	int64_t object; /* it is told when that moves; 0: nobody is */
+};
+int64_t merge_ref_resolve(
+    struct store *s, const struct merge_ref *r, const char *text, size_t len);
 /* Its id, or NULL; borrowed until the next call. */
 const char *merge_mesh_id(struct store *s, int64_t mesh);
 /* The stream of the same source with that name, 0 when there is none. */

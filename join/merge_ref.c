@@ -28,8 +28,8 @@ merge_ref_find(struct store *s, int64_t stream, const char *id, size_t len)
 }
 
 /* All that have the value are one person, or it means nobody. */
-int64_t
-merge_ref_value(struct store *s, int64_t keydef, const char *value, size_t len)
+static int64_t
+find_value(struct store *s, int64_t keydef, const char *value, size_t len)
 {
 	sqlite3_stmt *st = store_ask(s,
 	    "SELECT min(l.mesh), max(l.mesh) FROM matchkey k"
@@ -45,6 +45,50 @@ merge_ref_value(struct store *s, int64_t keydef, const char *value, size_t len)
 		mesh = sqlite3_column_int64(st, 0);
 	store_end(st);
 	return mesh;
+}
+
+/* By the values of keys of the type that is meant: the first that somebody
+ * has, and all are told to whoever refers. */
+static int64_t
+resolve_by(
+    struct store *s, const struct merge_ref *r, const char *text, size_t len)
+{
+	struct buf value = { 0 };
+	int64_t found = 0;
+
+	for (size_t i = 0; i < r->flow->nby; i++) {
+		int k = r->flow->lookups[i];
+		int64_t keydef = r->to->keys[k];
+
+		buf_clear(&value);
+		policy_normalise(
+		    &value, &r->to->policy->keys[k].norms, text, len);
+		if (value.len == 0 || keydef == 0)
+			continue;
+		if (r->object != 0)
+			merge_ref_add(
+			    s, -keydef, value.data, value.len, r->object);
+		if (found == 0)
+			found = find_value(s, keydef, value.data, value.len);
+	}
+	buf_free(&value);
+	return found;
+}
+
+int64_t
+merge_ref_resolve(
+    struct store *s, const struct merge_ref *r, const char *text, size_t len)
+{
+	int64_t stream = merge_sister(s, r->stream, r->flow->ref);
+	int64_t mesh = 0, by = 0;
+
+	if (stream != 0 && r->object != 0)
+		merge_ref_add(s, stream, text, len, r->object);
+	if (stream != 0)
+		mesh = merge_ref_find(s, stream, text, len);
+	if (mesh == 0 || r->object != 0)
+		by = resolve_by(s, r, text, len);
+	return mesh != 0 ? mesh : by;
 }
 
 const char *

@@ -146,25 +146,16 @@ load_decision(struct store *s, struct contributor *c)
 
 /* The key of the link: its name, its line, and whether it still holds. */
 static void
-load_evidence(struct store *s, struct person *p, struct contributor *c)
+load_evidence(struct store *s, const struct rules *r, const struct person *p,
+    struct contributor *c)
 {
-	sqlite3_stmt *st = store_ask(
-	    s, "SELECT label, print FROM keydef WHERE pk = ?", "i", c->key);
-	char print[17];
+	sqlite3_stmt *st;
 
 	if (c->key == MATCH_DECIDED)
 		load_decision(s, c);
-	if (c->key < 0 || !store_row(s, st))
+	if (c->key < 0)
 		return;
-	c->label = store_text_dup(st, 0);
-	for (size_t i = 0; p->policy != NULL && i < p->policy->nkeys; i++) {
-		const struct policy_key *k = &p->policy->keys[i];
-
-		policy_key_print(k, print);
-		if (strcmp(print, store_text(st, 1)) == 0)
-			c->place = xasprintf("%s:%d", k->file, k->line);
-	}
-	store_end(st);
+	merge_key_name(s, r, c->key, &c->label, &c->place);
 	st = store_ask(s,
 	    "SELECT min(a.value) FROM matchkey a JOIN matchkey b"
 	    " ON b.key = a.key AND b.value = a.value AND b.object <> a.object"
@@ -183,66 +174,23 @@ struct resolving {
 	const struct person *p;
 };
 
-/* The keydef of a key as it is in the database, 0 when it is not there. */
-static int64_t
-keydef_of(struct store *s, const struct policy_key *k, const char *type)
-{
-	char print[17];
-	sqlite3_stmt *st;
-	int64_t pk = 0;
-
-	policy_key_print(k, print);
-	st = store_ask(s,
-	    "SELECT k.pk FROM keydef k JOIN type t ON t.pk = k.type"
-	    " WHERE t.name = ? AND k.print = ?",
-	    "tt", type, print);
-	if (store_row(s, st)) {
-		pk = sqlite3_column_int64(st, 0);
-		store_end(st);
-	}
-	return pk;
-}
-
-static int64_t
-resolve_by(const struct resolving *r, const struct policy_flow *flow,
-    const char *text, size_t len)
-{
-	const struct policy *p = rules_policy(r->r, flow->ref);
-	struct buf value = { 0 };
-	int64_t mesh = 0;
-
-	for (size_t i = 0; p != NULL && mesh == 0 && i < flow->nby; i++) {
-		const struct policy_key *k = &p->keys[flow->lookups[i]];
-
-		buf_clear(&value);
-		policy_normalise(&value, &k->norms, text, len);
-		if (value.len > 0)
-			mesh =
-			    merge_ref_value(r->s, keydef_of(r->s, k, flow->ref),
-				value.data, value.len);
-	}
-	buf_free(&value);
-	return mesh;
-}
-
 /* What merge_body.c does, without a trace in the database. */
 static const char *
 resolve(void *ctx, const struct blend_part *part,
     const struct policy_flow *flow, const char *text, size_t len)
 {
 	const struct resolving *r = ctx;
+	const struct policy *to = rules_policy(r->r, flow->ref);
 	const struct contributor *c = r->p->of;
-	int64_t stream, mesh = 0;
+	struct merge_type type;
+	struct merge_ref ref = { .flow = flow, .to = &type };
 
 	while (strcmp(c->source, part->source) != 0 ||
 	       strcmp(c->id, part->id) != 0)
 		c++;
-	stream = merge_sister(r->s, c->stream, flow->ref);
-	if (stream != 0)
-		mesh = merge_ref_find(r->s, stream, text, len);
-	if (mesh == 0)
-		mesh = resolve_by(r, flow, text, len);
-	return merge_mesh_id(r->s, mesh);
+	merge_type_keys(r->s, to, &type);
+	ref.stream = c->stream;
+	return merge_mesh_id(r->s, merge_ref_resolve(r->s, &ref, text, len));
 }
 
 /* The values once more, with who won and who lost. */
@@ -293,7 +241,7 @@ person_load(
 	load_contributors(s, f, p);
 	qsort(p->of, p->n, sizeof(*p->of), by_rank);
 	for (size_t i = 0; i < p->n; i++)
-		load_evidence(s, p, &p->of[i]);
+		load_evidence(s, r, p, &p->of[i]);
 	trace(s, r, p);
 	return 0;
 }

@@ -14,41 +14,21 @@
 
 #include "mem.h"
 
-static int64_t
-keydef_of(struct store *s, int64_t type, const struct policy_key *k)
-{
-	char print[17];
-	sqlite3_stmt *st;
-	int64_t pk;
-
-	policy_key_print(k, print);
-	st = store_ask(s, "SELECT pk FROM keydef WHERE type = ? AND print = ?",
-	    "it", type, print);
-	pk = store_row(s, st) ? sqlite3_column_int64(st, 0) : 0;
-	store_end(st);
-	return pk;
-}
-
 int
 plan_type(
     struct store *s, struct rules *r, const char *type, struct merge_type *t)
 {
 	const struct policy *p = rules_policy(r, type);
-	sqlite3_stmt *st = store_ask(
-	    s, "SELECT pk, rules FROM type WHERE name = ?", "t", type);
+	sqlite3_stmt *st =
+	    store_ask(s, "SELECT rules FROM type WHERE name = ?", "t", type);
 	bool same = p != NULL && store_row(s, st) &&
-		    store_text(st, 1) != NULL &&
-		    strcmp(store_text(st, 1), rules_version(r)) == 0;
+		    store_text(st, 0) != NULL &&
+		    strcmp(store_text(st, 0), rules_version(r)) == 0;
 
-	*t = (struct merge_type){ .policy = p };
-	if (same)
-		t->pk = sqlite3_column_int64(st, 0);
 	store_end(st);
 	if (!same)
 		return -1;
-	t->nkeys = p->nkeys + p->nlookups;
-	for (size_t k = 0; k < t->nkeys; k++)
-		t->keys[k] = keydef_of(s, t->pk, &p->keys[k]);
+	merge_type_keys(s, p, t);
 	merge_type_load(s, p, type, t);
 	return 0;
 }
