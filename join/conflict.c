@@ -12,20 +12,25 @@
 
 #include "log.h"
 #include "mem.h"
+#include "merge_private.h"
 #include "msg.h"
 
 /* As merge_commit.c writes them, worst first. */
 static const struct reason {
-	const char *why, *text;
+	const char *why, *text, *many; /* of one, of several */
 	bool decide; /* join or never settles it */
 } reasons[] = {
-	{ "unjoined", "was one person with", true },
-	{ "impossible", "was decided to be one person with", false },
-	{ "contradicted", "shares", true },
-	{ "ambiguous", "shares", true },
-	{ "returned", "has what somebody who left had:", true },
-	{ "unmatched", "matches nobody", false },
-	{ "proposed", "may be one person with", true },
+	{ "unjoined", "was one person with", "were one person with", true },
+	{ "impossible", "was decided to be one person with",
+	    "were decided to be one person with", false },
+	{ "contradicted", "shares", "share", true },
+	{ "ambiguous", "shares", "share", true },
+	{ "returned", "has what somebody who left had:",
+	    "have what somebody who left had:", true },
+	{ "unmatched", "matches nobody, and its source may not stand alone",
+	    "match nobody, and their source may not stand alone", false },
+	{ "proposed", "may be one person with", "may be one person with",
+	    true },
 };
 #define REASONS (sizeof(reasons) / sizeof(reasons[0]))
 
@@ -48,29 +53,13 @@ name_of(struct store *s, int64_t object)
 	return buf_take(&b);
 }
 
-/* Label of a keydef, and where the rules have it now. */
-static void
-key_of(struct store *s, const struct rules *r, int64_t key, char **label,
-    char **place)
+static char *
+known_as(struct store *s, int64_t object)
 {
-	sqlite3_stmt *st = store_ask(s,
-	    "SELECT k.label, k.print, t.name FROM keydef k"
-	    " JOIN type t ON t.pk = k.type WHERE k.pk = ?",
-	    "i", key);
-	const struct policy *p;
-	char print[17];
+	struct buf b = { 0 };
 
-	if (!store_row(s, st))
-		return;
-	*label = store_text_dup(st, 0);
-	p = r != NULL ? rules_policy(r, store_text(st, 2)) : NULL;
-	for (size_t i = 0; p != NULL && place != NULL && i < p->nkeys; i++) {
-		policy_key_print(&p->keys[i], print);
-		if (strcmp(print, store_text(st, 1)) == 0)
-			*place = xasprintf(
-			    "%s:%d", p->keys[i].file, p->keys[i].line);
-	}
-	store_end(st);
+	find_object_name(s, object, &b);
+	return b.len > 0 ? buf_take(&b) : NULL;
 }
 
 static char *
@@ -103,12 +92,22 @@ fill(struct store *s, const struct rules *r, const struct row *row,
 	};
 	c->object = name_of(s, row->object);
 	c->other = name_of(s, row->other);
-	key_of(s, r, row->key, &c->label, &c->place);
-	key_of(s, r, row->against, &c->against, NULL);
+	c->object_name = known_as(s, row->object);
+	c->other_name = known_as(s, row->other);
+	merge_key_name(s, r, row->key, &c->label, &c->place);
+	merge_key_name(s, r, row->against, &c->against, NULL);
 	if (c->against != NULL) {
 		c->object_has = value_of(s, row->object, row->against);
 		c->other_has = value_of(s, row->other, row->against);
 	}
+}
+
+static int
+order_of(const char *a, const char *b)
+{
+	if (a == NULL || b == NULL)
+		return (a != NULL) - (b != NULL);
+	return strcmp(a, b);
 }
 
 static int
@@ -122,8 +121,33 @@ worse(const void *a, const void *b)
 		return i < k ? -1 : 1;
 	if (x->held != y->held)
 		return x->held ? -1 : 1;
-	order = strcmp(x->other, y->other);
-	return order != 0 ? order : strcmp(x->object, y->object);
+	order = order_of(x->object, y->object);
+	if (order == 0)
+		order = order_of(x->label, y->label);
+	if (order == 0)
+		order = order_of(x->value, y->value);
+	return order != 0 ? order : strcmp(x->other, y->other);
+}
+
+/* An object that matches nobody has its source in common with others. */
+static bool
+same_source(const char *a, const char *b)
+{
+	size_t len = strcspn(a, "/");
+
+	return strncmp(a, b, len) == 0 && b[len] == '/';
+}
+
+bool
+conflict_same(const struct conflict *a, const struct conflict *b)
+{
+	if (strcmp(a->why, b->why) != 0 || a->held != b->held)
+		return false;
+	if (strcmp(a->why, "unmatched") == 0)
+		return same_source(a->object, b->object);
+	return strcmp(a->object, b->object) == 0 &&
+	       order_of(a->label, b->label) == 0 &&
+	       order_of(a->value, b->value) == 0;
 }
 
 /* The rows first, for statements do not nest. */
@@ -178,6 +202,8 @@ conflict_free(struct conflict *list, size_t n)
 		free(list[i].why);
 		free(list[i].object);
 		free(list[i].other);
+		free(list[i].object_name);
+		free(list[i].other_name);
 		free(list[i].label);
 		free(list[i].value);
 		free(list[i].place);
@@ -198,39 +224,86 @@ quoted(struct buf *out, const char *label, const char *value)
 	buf_fmt(out, " \"%s\"", value);
 }
 
+/* "Ann Li (okta:contoso/00u1)" */
+static void
+called(struct buf *out, const char *name, const char *id)
+{
+	if (name != NULL)
+		buf_fmt(out, "%s (%s)", name, id);
+	else
+		buf_str(out, id);
+}
+
+/* What stands behind "X shares": the key and the other one. */
+static void
+add_common(const struct conflict *c, struct buf *out)
+{
+	if (strcmp(c->why, "unmatched") == 0)
+		return;
+	buf_char(out, ' ');
+	if (strcmp(c->why, "contradicted") == 0 ||
+	    strcmp(c->why, "ambiguous") == 0) {
+		quoted(out, c->label, c->value);
+		buf_str(out, " with ");
+		called(out, c->object_name, c->object);
+	} else if (strcmp(c->why, "returned") == 0) {
+		quoted(out, c->label, c->value);
+		buf_str(out, ", ");
+		called(out, c->object_name, c->object);
+	} else {
+		called(out, c->object_name, c->object);
+		if (c->label != NULL)
+			buf_str(out, " by ");
+		quoted(out, c->label, c->value);
+	}
+}
+
+static void
+add_difference(const struct conflict *c, struct buf *out)
+{
+	if (c->against != NULL)
+		buf_fmt(out, ", but %s \"%s\" is not \"%s\"", c->against,
+		    c->other_has != NULL ? c->other_has : "",
+		    c->object_has != NULL ? c->object_has : "");
+}
+
+static void
+add_place(const struct conflict *c, struct buf *out)
+{
+	if (c->place != NULL)
+		buf_fmt(out, " (%s)", c->place);
+}
+
 void
 conflict_text(const struct conflict *c, struct buf *out)
 {
 	size_t rank = rank_of(c->why);
 
-	buf_fmt(out, "%s %s ", c->other,
-	    rank < REASONS ? reasons[rank].text : c->why);
-	if (strcmp(c->why, "unmatched") == 0) {
-		buf_str(out, "and its source may not stand alone");
-		return;
-	}
-	if (strcmp(c->why, "contradicted") == 0 ||
-	    strcmp(c->why, "ambiguous") == 0) {
-		quoted(out, c->label, c->value);
-		buf_fmt(out, " with %s", c->object);
-	} else if (strcmp(c->why, "returned") == 0) {
-		quoted(out, c->label, c->value);
-		buf_fmt(out, ", %s", c->object);
-	} else {
-		buf_str(out, c->object);
-		if (c->label != NULL)
-			buf_str(out, " by ");
-		quoted(out, c->label, c->value);
-	}
-	if (c->against != NULL) {
-		buf_fmt(out, ", but %s \"%s\" is not \"%s\"", c->against,
-		    c->other_has != NULL ? c->other_has : "",
-		    c->object_has != NULL ? c->object_has : "");
-	} else if (strcmp(c->why, "ambiguous") == 0) {
+	called(out, c->other_name, c->other);
+	buf_fmt(out, " %s", rank < REASONS ? reasons[rank].text : c->why);
+	add_common(c, out);
+	add_difference(c, out);
+	if (c->against == NULL && strcmp(c->why, "ambiguous") == 0)
 		buf_str(out, ", and so does another one");
-	}
-	if (c->place != NULL)
-		buf_fmt(out, " (%s)", c->place);
+	add_place(c, out);
+}
+
+void
+conflict_head(const struct conflict *c, size_t n, struct buf *out)
+{
+	size_t rank = rank_of(c->why);
+
+	buf_fmt(out, "%zu objects %s", n,
+	    rank < REASONS ? reasons[rank].many : c->why);
+	add_common(c, out);
+	add_place(c, out);
+}
+
+void
+conflict_member(const struct conflict *c, struct buf *out)
+{
+	called(out, c->other_name, c->other);
+	add_difference(c, out);
 }
 
 void
@@ -238,7 +311,9 @@ conflict_json(const struct conflict *c, struct buf *out)
 {
 	msg_str(out, "why", c->why);
 	msg_str(out, "object", c->object);
+	msg_str(out, "objectName", c->object_name);
 	msg_str(out, "other", c->other);
+	msg_str(out, "otherName", c->other_name);
 	msg_str(out, "key", c->label);
 	msg_str(out, "value", c->value);
 	msg_str(out, "at", c->place);

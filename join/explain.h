@@ -60,6 +60,7 @@ void person_free(struct person *p);
 struct conflict {
 	char *why; /* owned, as are the others */
 	char *object, *other; /* "okta:contoso/00u1" */
+	char *object_name, *other_name; /* as people know them, or NULL */
 	char *label, *value, *place; /* the key, or NULL */
 	char *against; /* label of the stronger key, or NULL */
 	char *object_has, *other_has; /* values of that */
@@ -72,8 +73,13 @@ struct conflict {
 size_t conflict_load(
     struct store *s, struct rules *r, int64_t object, struct conflict **list);
 void conflict_free(struct conflict *list, size_t n);
+/* Do they say the same of the same object, so that they can be told at once? */
+bool conflict_same(const struct conflict *a, const struct conflict *b);
 /* Appends a sentence. */
 void conflict_text(const struct conflict *c, struct buf *out);
+/* Appends what n that are the same have in common, and what one has alone. */
+void conflict_head(const struct conflict *c, size_t n, struct buf *out);
+void conflict_member(const struct conflict *c, struct buf *out);
 /* Appends ,"name":value members of the object. */
 void conflict_json(const struct conflict *c, struct buf *out);
 /* What can be typed about it, "" when there is nothing to decide. */

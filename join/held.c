@@ -14,20 +14,59 @@
 #include "opt.h"
 #include "report.h"
 
+#define MEMBERS 5 /* that a row shows */
+
+/* Several that say the same of the same object. */
 static void
-print_text(const char *db, const struct conflict *c, const char *last)
+print_members(
+    const char *db, const struct conflict *list, size_t n, struct buf *line)
+{
+	conflict_head(list, n, line);
+	report_text(line);
+	for (size_t i = 0; i < n && i < MEMBERS; i++) {
+		buf_str(line, "          ");
+		conflict_member(&list[i], line);
+		report_text(line);
+	}
+	if (n <= MEMBERS)
+		return;
+	buf_fmt(line, "          and %zu more: ", n - MEMBERS);
+	/* Of those that match nobody there is no one to explain. */
+	if (strcmp(list->why, "unmatched") == 0)
+		buf_fmt(line, "idmesh join held --db %s --json", db);
+	else
+		buf_fmt(
+		    line, "idmesh join explain --db %s %s", db, list->object);
+	report_text(line);
+}
+
+static void
+print_text(
+    const char *db, const struct conflict *list, size_t n, const char *last)
 {
 	struct buf line = { 0 };
 
-	if (last == NULL || strcmp(last, c->why) != 0)
-		report_print("%s%s\n", last != NULL ? "\n" : "", c->why);
-	buf_str(&line, c->held ? "  held  " : "        ");
-	conflict_text(c, &line);
-	report_text(&line);
-	buf_str(&line, "        ");
-	conflict_way_out(c, db, &line);
-	if (line.len > 8)
+	if (last == NULL || strcmp(last, list->why) != 0)
+		report_print("%s%s\n", last != NULL ? "\n" : "", list->why);
+	buf_str(&line, list->held ? "  held  " : "        ");
+	if (n > 1) {
+		print_members(db, list, n, &line);
+	} else {
+		conflict_text(list, &line);
 		report_text(&line);
+	}
+	buf_str(&line, "        ");
+	conflict_way_out(list, db, &line);
+	if (line.len > 8) {
+		if (n > 1)
+			buf_str(&line, "; each of the others likewise");
+		report_text(&line);
+	}
+	if (n > MEMBERS && list->place != NULL &&
+	    strcmp(list->why, "ambiguous") == 0)
+		report_print("        or, when it is nobody's own: add it to "
+			     "`except` of the key (%s)\n",
+		    list->place);
 	buf_free(&line);
 }
 
@@ -44,6 +83,25 @@ print_json(const struct conflict *c)
 	report_line(&line);
 	buf_free(&members);
 	buf_free(&line);
+}
+
+static void
+print_conflicts(const char *db, int json, const struct conflict *list, size_t n,
+    bool stopped)
+{
+	const char *last = stopped ? "stopped" : NULL;
+	size_t to;
+
+	for (size_t i = 0; i < n; i = to) {
+		to = i + 1;
+		while (!json && to < n && conflict_same(&list[i], &list[to]))
+			to++;
+		if (json)
+			print_json(&list[i]);
+		else
+			print_text(db, &list[i], to - i, last);
+		last = list[i].why;
+	}
 }
 
 /* A guard has stopped a whole merge: nothing is worse. */
@@ -172,15 +230,7 @@ held_main(int argc, char **argv)
 		plans = print_plans(j.store, db, json);
 		plans += print_runs(j.store, db, json, plans);
 		n = conflict_load(j.store, j.rules, 0, &list);
-		for (size_t i = 0; i < n; i++) {
-			if (json)
-				print_json(&list[i]);
-			else
-				print_text(db, &list[i],
-				    i > 0       ? list[i - 1].why
-				    : plans > 0 ? "stopped"
-						: NULL);
-		}
+		print_conflicts(db, json, list, n, plans > 0);
 		if (!json)
 			print_summary(j.store, n + plans);
 		conflict_free(list, n);
