@@ -27,15 +27,24 @@ struct lines {
 	char *data; /* owned */
 	size_t start, end, cap;
 	size_t scanned; /* no newline between start and here */
+	size_t max; /* bytes of a line */
+	int skipping; /* up to the end of a line that is too long */
 	int eof;
 };
 
 struct lines *
 lines_new(int fd)
 {
+	return lines_new_max(fd, MSG_MAX);
+}
+
+struct lines *
+lines_new_max(int fd, size_t max)
+{
 	struct lines *l = xcalloc(1, sizeof(*l));
 
 	l->fd = fd;
+	l->max = max;
 	l->cap = LINES_CHUNK;
 	l->data = xmalloc(l->cap);
 	return l;
@@ -79,13 +88,56 @@ make_room(struct lines *l)
 		l->scanned -= l->start;
 		l->start = 0;
 	}
-	if (l->end - l->start > MSG_MAX)
+	if (l->end - l->start > l->max)
 		return 0;
 	if (l->cap - l->end < LINES_CHUNK) {
 		l->cap *= 2;
 		l->data = xrealloc(l->data, l->cap);
 	}
 	return 1;
+}
+
+static void
+drop_all(struct lines *l)
+{
+	l->start = l->end = l->scanned = 0;
+}
+
+/* A line so long, or the beginning of one that is too long. */
+static enum lines_result
+hand_out(struct lines *l, size_t found, char **line, size_t *len)
+{
+	*line = l->data + l->start;
+	*len = found <= l->max ? found : l->max;
+	(*line)[*len] = '\0';
+	return found <= l->max ? LINES_ONE : LINES_LONG;
+}
+
+/* Its newline is still to come. */
+static enum lines_result
+cut(struct lines *l, char **line, size_t *len)
+{
+	enum lines_result r = hand_out(l, l->end - l->start, line, len);
+
+	drop_all(l);
+	l->skipping = 1;
+	return r;
+}
+
+int
+lines_rest(struct lines *l, char **line, size_t *len)
+{
+	int some = !l->skipping && l->end > l->start;
+
+	if (some) {
+		/* make_room() leaves a byte. */
+		*line = l->data + l->start;
+		*len = l->end - l->start;
+		(*line)[*len] = '\0';
+	}
+	drop_all(l);
+	l->skipping = 0;
+	return some;
 }
 
 static enum lines_result
@@ -97,22 +149,28 @@ at_end(struct lines *l)
 enum lines_result
 lines_next(struct lines *l, char **line, size_t *len)
 {
+	enum lines_result r;
+
 	for (;;) {
 		char *stop = newline(l);
 		ssize_t n;
 
 		if (stop != NULL) {
-			*line = l->data + l->start;
-			*len = (size_t)(stop - *line);
-			*stop = '\0';
+			r = hand_out(
+			    l, (size_t)(stop - l->data) - l->start, line, len);
 			l->start = l->scanned = (size_t)(stop - l->data) + 1;
-			return *len > MSG_MAX ? LINES_LONG : LINES_ONE;
+			if (!l->skipping)
+				return r;
+			l->skipping = 0;
+			continue;
 		}
+		if (l->skipping)
+			drop_all(l);
 		if (l->eof)
 			return at_end(l);
 		if (!make_room(l))
-			return LINES_LONG;
-		n = read(l->fd, l->data + l->end, l->cap - l->end);
+			return cut(l, line, len);
+		n = read(l->fd, l->data + l->end, l->cap - l->end - 1);
 		if (n > 0)
 			l->end += (size_t)n;
 		else if (n == 0)

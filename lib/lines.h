@@ -19,12 +19,15 @@ enum lines_result {
 	LINES_WAIT, /* non-blocking descriptor: nothing whole yet */
 	LINES_END, /* end of file at a line's end */
 	LINES_TORN, /* end of file in the middle of a line; it is dropped */
-	LINES_LONG, /* a line over MSG_MAX */
+	LINES_LONG, /* the beginning of one over the limit; the rest is skipped
+		     */
 	LINES_ERROR, /* errno says what */
 };
 
-/* Reads from fd, which stays the caller's. */
+/* Reads from fd, which stays the caller's; a line is at most MSG_MAX bytes. */
 struct lines *lines_new(int fd);
+/* The same with lines of at most max bytes. */
+struct lines *lines_new_max(int fd, size_t max);
 void lines_free(struct lines *l);
 
 /*
@@ -32,6 +35,12 @@ void lines_free(struct lines *l);
  * call.  Blocks when fd does.
  */
 enum lines_result lines_next(struct lines *l, char **line, size_t *len);
+
+/*
+ * What has come of a line that will have no end, for its writer is gone; as
+ * lines_next() gives one, which begins anew then.  0: nothing.
+ */
+int lines_rest(struct lines *l, char **line, size_t *len);
 
 /* Is a whole line buffered, so that lines_next() will not read? */
 int lines_ready(const struct lines *l);

@@ -11,6 +11,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
@@ -23,6 +24,8 @@
 
 #define STUCK_MS 1000 /* for whoever reads our standard error */
 #define WORDS_MAX 400
+#define LINE_LEN ((size_t)64 << 10) /* of one that is heard or passed on */
+#define READS_MAX 8 /* before others have their turn */
 
 /* Appends the line with each socket of a sink named as its target. */
 static void
@@ -69,52 +72,60 @@ is_serious(const char *line)
 	       strstr(line, ": warning: ") != NULL;
 }
 
-/* Who does not read our standard error must not hold the set up for ever. */
+/*
+ * Who does not read our standard error must not hold the set up for ever: a
+ * pipe that can be written takes so much at once.
+ */
+static bool
+put(const char *at, size_t len, int wait_ms)
+{
+	struct pollfd p = { .fd = STDERR_FILENO, .events = POLLOUT };
+
+	while (len > 0) {
+		size_t n = len < PIPE_BUF ? len : PIPE_BUF;
+
+		if (poll(&p, 1, wait_ms) != 1)
+			return false;
+		(void)lines_write(STDERR_FILENO, at, n);
+		at += n;
+		len -= n;
+	}
+	return true;
+}
+
 static void
 pass_on(struct buf *line)
 {
 	static unsigned long lost;
-	struct pollfd p = { .fd = STDERR_FILENO, .events = POLLOUT };
 
-	if (poll(&p, 1, lost > 0 ? 0 : STUCK_MS) != 1) {
-		lost++;
-		return;
-	}
-	if (lost > 0)
-		log_warn("%lu lines were lost: nobody read them", lost);
-	lost = 0;
 	buf_char(line, '\n');
-	(void)lines_write(STDERR_FILENO, line->data, line->len);
+	if (lost > 0 && put("\n", 1, 0)) {
+		log_warn("%lu lines were lost: nobody read them", lost);
+		lost = 0;
+	}
+	if (lost > 0 || !put(line->data, line->len, STUCK_MS))
+		lost++;
 }
 
-/* A line without an end is given up with all that is buffered. */
-static bool
-next_line(struct hearing *h, char **line, size_t *len)
+/* One reading: what was buffered before does not count as one. */
+static enum lines_result
+next_line(struct hearing *h, int *reads, char **line, size_t *len)
 {
-	enum lines_result r = lines_next(h->lines, line, len);
-
-	if (r != LINES_ONE && r != LINES_WAIT) {
-		lines_free(h->lines);
-		h->lines = lines_new(h->read_fd);
-	}
-	return r == LINES_ONE;
+	if (!lines_ready(h->lines) && ++*reads > READS_MAX)
+		return LINES_WAIT;
+	return lines_next(h->lines, line, len);
 }
 
 static void
-on_words(void *arg, short events)
+hear(struct child *c, const char *line, bool is_cut)
 {
-	struct child *c = arg;
 	struct buf text = { 0 };
-	char *line;
-	size_t len;
 
-	(void)events;
-	while (next_line(&c->words, &line, &len)) {
-		buf_clear(&text);
-		rename_sockets(c->run, line, &text);
-		remember(c, text.data);
-		if (c->run->options->quiet && !is_serious(text.data))
-			continue;
+	rename_sockets(c->run, line, &text);
+	if (is_cut)
+		buf_str(&text, " ... (cut here)");
+	remember(c, text.data);
+	if (!c->run->options->quiet || is_serious(text.data)) {
 		show_make_way();
 		pass_on(&text);
 	}
@@ -122,15 +133,34 @@ on_words(void *arg, short events)
 }
 
 static void
+on_words(void *arg, short events)
+{
+	struct child *c = arg;
+	enum lines_result r;
+	int reads = 0;
+	char *line;
+	size_t len;
+
+	(void)events;
+	for (;;) {
+		r = next_line(&c->words, &reads, &line, &len);
+		if (r != LINES_ONE && r != LINES_LONG)
+			break;
+		hear(c, line, r == LINES_LONG);
+	}
+}
+
+static void
 on_events(void *arg, short events)
 {
 	struct child *c = arg;
+	int reads = 0;
 	bool ready;
 	char *line;
 	size_t len;
 
 	(void)events;
-	while (next_line(&c->events, &line, &len))
+	while (next_line(&c->events, &reads, &line, &len) == LINES_ONE)
 		if (progress_read(
 			c->run->progress, line, len, clock_ms(), &ready) == 0)
 			c->ready = ready;
@@ -146,7 +176,7 @@ hearing_open(
 		die(EXIT_TEMPORARY, "cannot make a pipe: %s", strerror(errno));
 	h->read_fd = p[0];
 	h->write_fd = p[1];
-	h->lines = lines_new(p[0]);
+	h->lines = lines_new_max(p[0], LINE_LEN);
 	loop_fd(c->run->loop, p[0], LOOP_IN, fn, c);
 }
 
@@ -176,9 +206,16 @@ words_open(struct run *r)
 void
 words_drain(struct child *c)
 {
+	char *line;
+	size_t len;
+
 	on_words(c, 0);
-	if (c->role == ROLE_FETCH)
+	if (lines_rest(c->words.lines, &line, &len))
+		hear(c, line, false);
+	if (c->role == ROLE_FETCH) {
 		on_events(c, 0);
+		(void)lines_rest(c->events.lines, &line, &len);
+	}
 }
 
 void

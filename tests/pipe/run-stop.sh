@@ -159,8 +159,34 @@ stand_in sink <<EOF
 head -c 20000000 /dev/zero | tr '\\0' x >&2
 exec "$BUILD/idmesh-sink" "\$@"
 EOF
-run "$RUN" "$TMP/run.json" -q
+run "$RUN" "$TMP/run.json"
 is 'a program that writes no line ends is borne' "$status" 0
+is 'and cut short' "$(awk '{ n = length > n ? length : n } END { print n }' \
+	"$TMP/run.err"):$(grep -c '^xxx.* \.\.\. (cut here)$' "$TMP/run.err")" \
+	"$((65536 + 15)):1"
+stand_in sink <<EOF
+#!/bin/sh
+printf 'half a line' >&2
+exit 111
+EOF
+run "$RUN" "$TMP/run.json" --restarts 1
+is 'a half line that a program died in is a line' \
+	"$(grep -c '^half a line$' "$TMP/run.err")" 2
+stand_in sink <<EOF
+#!/bin/sh
+: >"$TMP/flood"
+exec yes 'and another thing' >&2
+EOF
+# Who never stops to speak must not keep run from anything else.
+start set bash -c 'exec "$@" 2>/dev/null' _ "$RUN" "$TMP/run.json" --every 1h
+wait_for test -e "$TMP/flood"
+kill -TERM "$(cat "$TMP/set.pid")"
+ended() { ! kill -0 "$(cat "$TMP/set.pid")" 2>/dev/null; }
+ok 'a program that speaks without end holds nothing up' wait_for ended
+kill -KILL "$(cat "$TMP/set.pid")" 2>/dev/null
+wait "$(cat "$TMP/set.pid")" 2>/dev/null
+rm "$TMP/bin/idmesh-sink"
+ln -s "$BUILD/idmesh-sink" "$TMP/bin/"
 
 # --- what a killed one leaves ------------------------------------------------------
 folders() {

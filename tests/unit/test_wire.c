@@ -4,6 +4,7 @@
  * crosses its edges.
  */
 
+#include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -133,6 +134,57 @@ lines_come_whole_or_not_at_all(void **state)
 	close(p[0]);
 }
 
+/* What nobody ends is cut, and what is behind it is a line again. */
+static void
+a_line_is_bounded(void **state)
+{
+	static const struct {
+		enum lines_result r;
+		const char *text;
+	} want[] = { { LINES_ONE, "12345678" }, { LINES_LONG, "abcdefgh" },
+		{ LINES_ONE, "next" }, { LINES_LONG, "ABCDEFGH" },
+		{ LINES_ONE, "" }, { LINES_WAIT, NULL } };
+	static const char text[] = "12345678\nabcdefghi\nnext\nABCDEFGHI";
+	struct lines *l;
+	size_t len, at = 0;
+	char *line;
+	int p[2];
+
+	(void)state;
+	/* However it comes: in pieces of n bytes. */
+	for (size_t n = 1; n < sizeof(text); n++) {
+		assert_int_equal(pipe2(p, O_NONBLOCK), 0);
+		l = lines_new_max(p[0], 8);
+		at = 0;
+		for (size_t i = 0; i < sizeof(want) / sizeof(want[0]); i++) {
+			enum lines_result r = lines_next(l, &line, &len);
+
+			while (r == LINES_WAIT && at < sizeof(text) - 1) {
+				size_t left = sizeof(text) - 1 - at;
+
+				left = left < n ? left : n;
+				lines_write(p[1], text + at, left);
+				at += left;
+				if (at == sizeof(text) - 1)
+					lines_write(p[1], "J\n\nhalf", 7);
+				r = lines_next(l, &line, &len);
+			}
+			assert_int_equal(r, want[i].r);
+			if (want[i].text == NULL)
+				continue;
+			assert_string_equal(line, want[i].text);
+			assert_int_equal(len, strlen(line));
+		}
+		assert_true(lines_rest(l, &line, &len));
+		assert_string_equal(line, "half");
+		assert_false(lines_rest(l, &line, &len));
+		assert_int_equal(lines_next(l, &line, &len), LINES_WAIT);
+		lines_free(l);
+		close(p[0]);
+		close(p[1]);
+	}
+}
+
 static void
 dates_cross_both_ways(void **state)
 {
@@ -210,6 +262,7 @@ main(void)
 		cmocka_unit_test(message_of_others_is_called_one),
 		cmocka_unit_test(message_ignores_unknown_keys_and_null),
 		cmocka_unit_test(lines_come_whole_or_not_at_all),
+		cmocka_unit_test(a_line_is_bounded),
 		cmocka_unit_test(dates_cross_both_ways),
 		cmocka_unit_test(a_log_line_is_one_line_and_plain),
 		cmocka_unit_test(json_text_is_escaped),
