@@ -42,17 +42,20 @@ is_kept(struct store *s)
 static int
 empty(struct store *s)
 {
+	int64_t rows;
+
 	if (!is_kept(s))
 		return s->failed ? EXIT_TEMPORARY : EXIT_DONE;
 	if (store_begin(s) != 0)
 		return EXIT_TEMPORARY;
-	store_do(s, "DELETE FROM raw", "");
+	rows = store_do(s, "DELETE FROM raw WHERE true", "");
 	store_do(s, "DELETE FROM raw_page", "");
 	store_do(s, "DELETE FROM raw_dict", "");
 	if (store_commit(s) != 0)
 		return EXIT_TEMPORARY;
-	log_info(
-	    "%s keeps no raw records any more: they were deleted", s->path);
+	log_warn("%s: join was started without --keep-raw (keepRaw): the %lld "
+		 "raw records that it had kept are deleted",
+	    s->path, (long long)rows);
 	return EXIT_DONE;
 }
 

@@ -149,8 +149,23 @@ run "$IDMESH" run "$TMP/idmesh.json"
 is 'keepRaw tells transform and join' \
 	"$status:$(sqlite3 "$TMP/set.db" 'SELECT count(*) FROM raw WHERE seen IS NULL')" "0:$alive"
 
-# --- gone with its object, and with the option
-import "$TMP/copy.db" "$TMP/small"
+# --- gone with the option, and by nothing else
+db=$TMP/copy.db
+kept() { sqlite3 "$db" 'SELECT count(*) FROM raw'; }
+had=$(kept)
+for command in 'begin okta:contoso' runs dead 'dead --retry' held dump \
+	'replay' "diff --rules $TMP/small" 'rejoin --from-scratch --dry-run' \
+	'watermark okta:contoso' 'approve 99'; do
+	read -ra words <<<"$command"
+	run "$IDMESH" join "${words[0]}" --db "$db" "${words[@]:1}"
+	[ "$(kept)" = "$had" ] || echo "$command: $err"
+done >"$TMP/lost"
+is 'no other command takes one' "$had:$(cat "$TMP/lost")" "$had:"
+run "$IDMESH" join --db "$db" --rules "$TMP/small" </dev/null
+like 'who starts join without it is told what goes' "$status:$err" \
+	"^0:.*without --keep-raw.*the $had raw records"
+import "$db" "$TMP/small"
+unlike 'once' "$(cat "$TMP/join.log")" 'raw records'
 is 'off again: they are deleted' \
 	"$(sqlite3 "$TMP/copy.db" 'SELECT (SELECT count(*) FROM raw) + (SELECT count(*) FROM raw_page) + count(*) FROM raw_dict')" 0
 
