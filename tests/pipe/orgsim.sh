@@ -395,8 +395,27 @@ sim users >"$TMP/b"
 sim members >>"$TMP/b"
 stop b
 ok 'the same seed is the same org' cmp "$TMP/a" "$TMP/b"
-org c --seed 8 --users 200 --groups 9 --edges 300
+org c --seed 8 --users 200 --groups 9 --edges 300 --rules 4
 sim users >"$TMP/c"
+get '/api/v1/groups/rules?limit=3'
+is 'rules: a page, a cursor, and a rule as Okta writes it' \
+	"$(jq length <<<"$body") $(next | grep -c 'groups/rules?after=0pr') $(jq -c \
+	'.[0] | keys_unsorted' <<<"$body")" \
+	'3 1 ["type","id","status","name","created","lastUpdated","conditions","actions","allGroupsValid"]'
+group=$(jq -r '.[0].actions.assignUserToGroups.groupIds[0]' <<<"$body")
+out=$(jq -r '.[0].conditions.people.users.exclude[0]' <<<"$body")
+# Who is of the first rule's department, who in its group.
+people() { jq -r "select(.status != \"DEPROVISIONED\" and
+	.profile.department == \"Engineering\") | .id" | sort; }
+in_group() { sim members | jq -r --arg g "$group" 'select(.groupId == $g) |
+	.userId' | sort; }
+is 'rules: its group has all of the department, and one by hand' \
+	"$(comm -23 <(sim users | people) <(in_group)) $(comm -13 \
+	<(sim users | people) <(in_group) | wc -l)" ' 1'
+ok 'rules: whom it leaves out is there by hand' grep -q "$out" <(in_group)
+mover=$(sim users | people | grep -v "$out" | head -n 1)
+post okta/users "{\"id\": \"$mover\", \"profile\": {\"department\": \"Sales\"}}" >/dev/null
+unlike 'rules: who changes the department leaves' "$(in_group)" "$mover"
 stop c
 ok 'another seed is another' sh -c "! head -c 5000 '$TMP/a' | cmp -s -n 5000 - '$TMP/c'"
 run "$BUILD/orgsim" --users many

@@ -119,6 +119,19 @@ next_group(const struct org *org, uint32_t at)
 	return 0;
 }
 
+/* The first rule that fills a group takes out who was drawn for it. */
+static void
+empty(struct org *org, const struct rule *r)
+{
+	struct group *g = &org->groups[r->group];
+
+	for (const struct rule *k = org->rules; k < r; k++)
+		if (k->group == r->group && k->status == RULE_ACTIVE)
+			return;
+	org->edges -= g->n_members;
+	g->n_members = 0;
+}
+
 void
 rules_seed(struct org *org, size_t n, uint64_t seed)
 {
@@ -144,8 +157,7 @@ rules_seed(struct org *org, size_t n, uint64_t seed)
 		r->created = r->last_updated = g->last_updated;
 		if (r->status != RULE_ACTIVE)
 			continue;
-		org->edges -= g->n_members;
-		g->n_members = 0;
+		empty(org, r);
 		add_by_hand(org, r);
 		rule_apply(org, r);
 	}
