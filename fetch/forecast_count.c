@@ -312,13 +312,12 @@ count_other(struct forecast_item *it)
 	int64_t had = json_int(json_get(it->resume, "n"), 0);
 	struct amount rows = seen(p);
 
-	it->latency_ms = p->pace != NULL ? p->pace->ms : 0;
+	it->latency_ms = p->pace->ms;
 	it->denied = p->denied;
 	if (p->denied)
 		it->calls = it->low = it->high = 1;
 	else if (pass == NULL || strcmp(pass, "done") != 0)
-		add_listing(it, less(rows.n, had, rows.sure),
-		    it->stream->entity->page_max);
+		add_listing(it, less(rows.n, had, rows.sure), p->pace->page);
 }
 
 void
