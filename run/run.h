@@ -49,6 +49,10 @@ struct child {
 	int64_t due_ms; /* when to start it again, 0: not */
 	int64_t term_ms; /* when it was asked to end, 0: not */
 	bool away; /* a sink of a schedule that keeps ending */
+	char **sources; /* owned, n_sources of them: what a fetch reads */
+	size_t n_sources;
+	int out_rounds; /* in which its sources were not read, on end */
+	int64_t out_since_ms; /* wall time of the first of them */
 	bool ready; /* fetch knows where every source stands */
 	struct hearing words, events; /* stderr; progress of fetch */
 	char *last_words; /* owned; its last error since it began, or NULL */
@@ -116,6 +120,18 @@ struct child *child_reap(struct run *r);
 int child_capture(char *const argv[], struct buf *out, bool silent);
 /* Path of a program of this release; the caller frees it. */
 char *child_program(const struct run *r, const char *name);
+
+/* out.c: the sources of a fetch that could not be read in this round ... */
+void out_goes(struct child *c);
+/* ... could again, which is said once ... */
+void out_comes_back(struct child *c);
+/* ... "okta:a, okta:b", "out for 2 rounds, since ..." ... */
+void out_names(const struct child *c, struct buf *text);
+void out_text(const struct child *c, struct buf *text);
+/* ... and all that are out: for STATUS, the summary, and as a JSON array. */
+void out_status(const struct run *r, struct buf *text);
+void out_print(const struct run *r);
+void out_json(const struct run *r, struct buf *json);
 
 /* words.c: what the programs say on stderr, and fetch as events. */
 void words_open(struct run *r);

@@ -182,6 +182,14 @@ set_scope(struct run *r)
 	return code;
 }
 
+static void
+add_source(struct child *c, const struct config_source *s)
+{
+	c->sources =
+	    xrealloc(c->sources, (c->n_sources + 1) * sizeof(*c->sources));
+	c->sources[c->n_sources++] = xasprintf("%s:%s", s->connector, s->name);
+}
+
 /* Sources that share a tenant's limits are one fetch's. */
 static void
 add_fetch(struct run *r, const struct config_source *sources, size_t first,
@@ -191,8 +199,10 @@ add_fetch(struct run *r, const struct config_source *sources, size_t first,
 
 	word_take(c, child_program(r, "fetch"));
 	for (size_t i = first; i < r->config.sources.n; i++)
-		if (strcmp(sources[i].tenant, sources[first].tenant) == 0)
+		if (strcmp(sources[i].tenant, sources[first].tenant) == 0) {
 			word(c, r->config.sources.items[i]);
+			add_source(c, &sources[i]);
+		}
 	word(c, "--scope");
 	word_take(c, xasprintf("%s/scope.json", r->runtime));
 	socket_option(r, c, "--jobs", "jobs", index);
@@ -303,7 +313,13 @@ void
 set_free(struct run *r)
 {
 	runtime_remove(r);
-	for (size_t i = 0; i < r->n; i++)
-		free_words(&r->children[i]);
+	for (size_t i = 0; i < r->n; i++) {
+		struct child *c = &r->children[i];
+
+		free_words(c);
+		for (size_t k = 0; k < c->n_sources; k++)
+			free(c->sources[k]);
+		free(c->sources);
+	}
 	free(r->children);
 }

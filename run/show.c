@@ -107,6 +107,7 @@ put_status(const struct run *r, struct buf *out)
 	for (size_t i = 0; i < r->n; i++)
 		if (r->children[i].away)
 			buf_fmt(out, "; %s is away", r->children[i].target);
+	out_status(r, out);
 }
 
 void

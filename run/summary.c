@@ -223,7 +223,9 @@ print_json(
 		buf_json_str(&b, runs->held[i].source);
 		buf_fmt(&b, ",\"run\":%lld}", runs->held[i].run);
 	}
-	buf_str(&b, "]}\n");
+	buf_str(&b, "],\"out\":");
+	out_json(run, &b);
+	buf_str(&b, "}\n");
 	fwrite(b.data, 1, b.len, stdout);
 	run->code = printed_end(run->code);
 	clearerr(stdout);
@@ -325,6 +327,7 @@ print_text(
 {
 	for (size_t i = 0; i < runs->n; i++)
 		print_run(run, runs->docs[i]);
+	out_print(run);
 	print_tally(counts);
 	for (size_t i = 0; i < runs->n_held; i++)
 		print_held(run, &runs->held[i]);

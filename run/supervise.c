@@ -152,6 +152,10 @@ put_end(const struct child *c, struct buf *out)
 	buf_str(out, role_name(c->role));
 	if (c->target != NULL)
 		buf_fmt(out, " %s", c->target);
+	else if (c->role == ROLE_FETCH) {
+		buf_str(out, " of ");
+		out_names(c, out);
+	}
 	if (c->code > 128)
 		buf_fmt(out, " was killed by signal %d (%s)", c->code - 128,
 		    strsignal(c->code - 128));
@@ -205,27 +209,49 @@ is_one_of_several(const struct run *r, const struct child *c)
 	return false;
 }
 
-/* Nobody can help but a person. */
+/* Each round says for how long already. */
 static void
-refused(struct run *r, const struct child *c)
+leave_out(struct run *r, struct child *c)
 {
-	bool others = is_one_of_several(r, c);
+	const char *next = r->every_ms > 0 ? "it is tried again in each round"
+					   : "then run again";
 	struct buf text = { 0 };
 
-	put_end(c, &text);
-	put_last_words(c, &text);
-	log_error("%s; trying again would not help, so %s: mend that, then "
-		  "start again",
-	    text.data,
-	    others ? "its source stays out of this round and the others go on"
-		   : "everything stops");
-	buf_free(&text);
-	if (!others) {
-		give_up(r, EXIT_USAGE);
-		return;
-	}
 	r->left_out = true;
 	graver(r, EXIT_USAGE);
+	out_goes(c);
+	put_end(c, &text);
+	put_last_words(c, &text);
+	if (c->out_rounds > 1) {
+		buf_str(&text, "; it is ");
+		out_text(c, &text);
+		log_error("%s: mend that, %s", text.data, next);
+	} else {
+		log_error("%s; trying again would not help, so its source "
+			  "stays out of this round and the others go on: mend "
+			  "that, %s",
+		    text.data, next);
+	}
+	buf_free(&text);
+}
+
+/* Nobody can help but a person. */
+static void
+refused(struct run *r, struct child *c)
+{
+	struct buf text = { 0 };
+
+	if (is_one_of_several(r, c)) {
+		leave_out(r, c);
+		return;
+	}
+	put_end(c, &text);
+	put_last_words(c, &text);
+	log_error("%s; trying again would not help, so everything stops: mend "
+		  "that, then start again",
+	    text.data);
+	buf_free(&text);
+	give_up(r, EXIT_USAGE);
 }
 
 /*
@@ -256,8 +282,10 @@ exhausted(struct run *r, struct child *c)
 		c->away = true;
 		c->due_ms = clock_ms() + pause;
 	} else {
-		log_error("%s; this round is given up, the schedule goes on",
-		    text.data);
+		out_goes(c);
+		buf_str(&text, "; its source is ");
+		out_text(c, &text);
+		log_error("%s; the schedule goes on", text.data);
 		graver(r, EXIT_TEMPORARY);
 	}
 	buf_free(&text);
@@ -302,6 +330,7 @@ ended(struct run *r, struct child *c)
 	    (c->code == EXIT_DONE || c->code == EXIT_PARTLY)) {
 		c->ready = true;
 		graver(r, c->code);
+		out_comes_back(c);
 	} else if (c->code == EXIT_USAGE) {
 		refused(r, c);
 		if (!r->left_out)

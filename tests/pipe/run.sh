@@ -62,6 +62,29 @@ like 'and said to be out' "$err" 'its source stays out of this round and the oth
 is 'the other source is whole' \
 	"$(sqlite3 "$TMP/two-mesh.db" 'select count(*) > 700 from "User"')" 1
 like 'and so says the summary' "$err" 'okta:contoso run 1: done'
+like 'and which one was not read' "$err" \
+	'^okta:other was not read: out for 1 round, since 2[-0-9TZ:.]+: .*secret://okta/other/nothing is nowhere'
+export IDMESH_SECRETS_DIR=$TMP/secrets
+start set "$IDMESH" run "$TMP/run.json" --every 1s --json
+out_of() { jq -rs '[.[].out[]?.rounds] | join(" ")' "$TMP/set.out"; }
+third() { grep -q '^1 2 3' < <(out_of); }
+ok 'a schedule counts the rounds that it is out' wait_for third
+like 'says so' "$(cat "$TMP/set.log")" \
+	'error: fetch of okta:other ended with 100; .*; it is out for 3 rounds, since 2'
+is 'with the first of them' "$(jq -s '[.[].out[]?.since] | unique | length' \
+	"$TMP/set.out")" 1
+like 'which source, and why' "$(jq -r '.out[]? | .source + " " + .why' \
+	"$TMP/set.out" | head -n 1)" '^okta:other .*secret://.* is nowhere'
+(umask 022 && "$IDMESH" secret set okta/other/nothing <<<"$TOKEN" >/dev/null)
+back() { grep -q 'okta:other is back; it was out for' "$TMP/set.log"; }
+ok 'and says when it is back' wait_for back
+rounds=$(wc -l <"$TMP/set.out")
+two_more() { [ "$(wc -l <"$TMP/set.out")" -ge $((rounds + 2)) ]; }
+wait_for two_more
+is 'once' "$(grep -c 'is back' "$TMP/set.log"),$(tail -n 1 "$TMP/set.out" |
+	jq -c .out)" '1,[]'
+stop set
+unset IDMESH_SECRETS_DIR
 stop sim2
 url=$first
 like 'and it says where it was looked for' "$(cat "$TMP/err")" \
