@@ -469,6 +469,25 @@ compile_guard(struct make *m)
 	m->p->change = limit_of(m, "change", none);
 }
 
+/* Where nothing is merged these would count nothing. */
+static void
+check_brakes(struct rules *r)
+{
+	static const char *const of_merges[] = { "unjoin", "change" };
+	const struct statement *st = statement_of(r, "guard", NULL);
+
+	for (size_t i = 0; st != NULL && r->npolicies == 0 && i < 2; i++) {
+		const struct term_entry *e = term_find(st->body, of_merges[i]);
+
+		if (e != NULL)
+			load_error(&r->load, st->file, e->line,
+			    "guard: %s holds merges, and no type has a join; "
+			    "join \"User\" { sources = { \"okta\" } } merges "
+			    "one source alone",
+			    of_merges[i]);
+	}
+}
+
 static void
 compile_type(struct rules *r, struct policy *p, const struct statement *st)
 {
@@ -563,6 +582,7 @@ policy_compile(struct rules *r)
 			    &r->load.statements[i]);
 	for (size_t i = 0; i < r->npolicies; i++)
 		link_refs(r, &r->policies[i]);
+	check_brakes(r);
 }
 
 const struct policy *

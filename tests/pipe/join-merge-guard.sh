@@ -105,4 +105,21 @@ for at in link body 'merge WHERE state = '\''linked'\'; do
 		"$(mesh | sha256sum):$(left_over)" "$want:0 0 0"
 done
 
+# --- a source alone: a join without keys, so that the guard sees who is disabled
+rules 'guard { unjoin = { max = 1 }, change = { max = 1, attributes = { "login" } } }'
+whole $O User | merge
+is 'a brake that would hold nothing is refused' "$status:$(grep -c 'rules.lua:[0-9]*: guard: \(unjoin\|change\) holds merges' <<<"$err")" 100:2
+db=$TMP/single.db
+rules 'join "User" { sources = { "okta" } }
+guard { leave = { max = 1, percent = 100 } }'
+on() { person "$1" - - '"accountEnabled":true'; }
+off() { person "$1" - - '"accountEnabled":false'; }
+whole $O User "$(on o1)" "$(on o2)" "$(on o3)" | merge
+was=$(mesh)
+whole $O User "$(off o1)" "$(off o2)" "$(on o3)" | merge
+is 'too many who are disabled: nothing is done' "$status:$changes:$(mesh)" "1::$was"
+like 'and they are counted' "$err" '2 of 3 would leave or be disabled.*"okta:contoso disabled":2'
+whole $O User "$(off o1)" "$(on o2)" "$(on o3)" | merge
+is 'one of them may' "$status:$changes" "0:put User $O/o1 accountEnabled"
+
 done_testing
