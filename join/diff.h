@@ -36,6 +36,9 @@ struct trial {
 	int64_t without; /* living objects without a raw record */
 	bool stopped; /* too many rejects, or the guard */
 	struct buf why; /* owned; a line for each guard that would stop it */
+	/* Owned; a line for each plan and run that is stopped already: plans
+	 * are judged again and let pass, leavers of runs are left alone. */
+	struct buf waits;
 };
 /* Maps and merges what the copy has by the rules in dir; the exit code. */
 int copy_try(struct store *copy, struct store *of, const char *dir,

@@ -306,6 +306,41 @@ release_sweeps(struct join *j, int64_t before, struct trial *t)
 	return work(j, t);
 }
 
+/* What a guard stopped before: whoever asks what would change hears of it. */
+static void
+tell_waiting(struct store *of, struct trial *t)
+{
+	sqlite3_stmt *st = store_ask(of,
+	    "SELECT 'plan ' || p.hash || ' of ' || y.name || ': ' ||"
+	    " json_extract(p.summary, '$.why') FROM plan p"
+	    " JOIN type y ON y.pk = p.type WHERE p.state = 'stopped'"
+	    " ORDER BY p.pk",
+	    "");
+
+	while (store_row(of, st))
+		buf_fmt(&t->waits, "%s\n", store_text(st, 0));
+	st = store_ask(of,
+	    "SELECT 'run ' || s.name || '/' || r.number || ' of ' || t.name"
+	    " || ': ' || ifnull(c.why, 'held') || ' (not part of this)'"
+	    " FROM checkpoint c JOIN run r ON r.pk = c.run"
+	    " JOIN source s ON s.pk = r.source JOIN stream t"
+	    " ON t.pk = c.stream WHERE c.phase = 'held' ORDER BY c.pk",
+	    "");
+	while (store_row(of, st))
+		buf_fmt(&t->waits, "%s\n", store_text(st, 0));
+}
+
+/* A merge that is stopped is judged again, by these rules and this data. */
+static int
+wake_plans(struct store *copy)
+{
+	if (store_begin(copy) != 0)
+		return EXIT_TEMPORARY;
+	store_do(
+	    copy, "UPDATE merge SET state = 'due' WHERE state = 'stopped'", "");
+	return store_commit(copy) == 0 ? EXIT_DONE : EXIT_TEMPORARY;
+}
+
 static void
 tell_plan(struct trial *t, const char *type, const char *summary)
 {
@@ -315,10 +350,9 @@ tell_plan(struct trial *t, const char *type, const char *summary)
 
 	buf_fmt(&t->why, "%s: %s\n", type, why != NULL ? why : summary);
 	yyjson_doc_free(doc);
-	t->stopped = true;
 }
 
-/* Merges that their guard stops: told, then approved. */
+/* Merges that their guard stops: told unless they wait already, approved. */
 static int
 release_plans(struct join *j, int64_t before, struct trial *t)
 {
@@ -327,14 +361,16 @@ release_plans(struct join *j, int64_t before, struct trial *t)
 
 	while (rc == EXIT_DONE) {
 		sqlite3_stmt *st = store_ask(j->store,
-		    "SELECT y.name, p.summary, p.hash FROM plan p"
+		    "SELECT y.name, p.summary, p.hash, p.pk FROM plan p"
 		    " JOIN type y ON y.pk = p.type"
-		    " WHERE p.state = 'stopped' AND p.pk > ? ORDER BY p.pk",
-		    "i", before);
+		    " WHERE p.state = 'stopped' ORDER BY p.pk",
+		    "");
 
 		if (!store_row(j->store, st))
 			break;
-		tell_plan(t, store_text(st, 0), store_text(st, 1));
+		t->stopped = true;
+		if (sqlite3_column_int64(st, 3) > before)
+			tell_plan(t, store_text(st, 0), store_text(st, 1));
 		snprintf(hash, sizeof(hash), "%s", store_text(st, 2));
 		store_end(st);
 		rc = merge_approve(j, hash);
@@ -363,8 +399,11 @@ go_through(struct join *j, struct store *of, struct trial *t)
 {
 	int64_t run = newest(of, "SELECT max(pk) FROM run"),
 		plan = newest(of, "SELECT max(pk) FROM plan");
-	int rc = work(j, t);
+	int rc = wake_plans(j->store);
 
+	tell_waiting(of, t);
+	if (rc == EXIT_DONE)
+		rc = work(j, t);
 	t->without = count_without(of);
 	if (rc == EXIT_DONE)
 		rc = map_all(j, of, j->rules_dir, t);

@@ -39,6 +39,7 @@ compare(struct store *old, struct store *new, const struct question *q)
 		rc = EXIT_PARTLY;
 	rules_free(rules);
 	buf_free(&trial.why);
+	buf_free(&trial.waits);
 	return rc;
 }
 

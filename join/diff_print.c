@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "find.h"
 #include "json.h"
 #include "mem.h"
 #include "report.h"
@@ -178,7 +179,11 @@ summary_text(const struct tally *t)
 		       "objects whose raw record is not kept; run with "
 		       "keepRaw (in a pipe --keep-raw), in full once\n",
 		    (long long)trial->without);
-	if (trial->stopped)
+	if (trial->waits.len > 0)
+		printf("waiting to be approved (what a plan would do is "
+		       "part of this):\n");
+	print_lines("  ", &trial->waits);
+	if (trial->why.len > 0)
 		printf("a run would be stopped:\n");
 	print_lines("  ", &trial->why);
 }
@@ -216,24 +221,36 @@ json_type(const struct tally *t, size_t *i, struct buf *b)
 	buf_char(b, '}');
 }
 
+/* An array of lines. */
+static void
+json_lines(const struct buf *lines, struct buf *b)
+{
+	const char *at = lines->len > 0 ? lines->data : "", *end;
+
+	buf_char(b, '[');
+	for (; (end = strchr(at, '\n')) != NULL; at = end + 1) {
+		if (b->data[b->len - 1] != '[')
+			buf_char(b, ',');
+		buf_json(b, at, (size_t)(end - at));
+	}
+	buf_char(b, ']');
+}
+
 static void
 summary_json(const struct tally *t)
 {
 	const struct trial *trial = t->v->trial;
-	const char *at = trial->why.len > 0 ? trial->why.data : "", *end;
 	struct buf b = { 0 };
 	size_t i = 0;
 
 	buf_fmt(&b, "{\"summary\":{\"objects\":%lld,\"rawRecords\":%lld,",
 	    (long long)t->objects, (long long)trial->records);
-	buf_fmt(&b, "\"withoutRaw\":%lld,\"stopped\":%s,\"why\":[",
+	buf_fmt(&b, "\"withoutRaw\":%lld,\"stopped\":%s,\"why\":",
 	    (long long)trial->without, trial->stopped ? "true" : "false");
-	for (; (end = strchr(at, '\n')) != NULL; at = end + 1) {
-		if (b.data[b.len - 1] != '[')
-			buf_char(&b, ',');
-		buf_json(&b, at, (size_t)(end - at));
-	}
-	buf_str(&b, "],\"types\":{");
+	json_lines(&trial->why, &b);
+	buf_str(&b, ",\"waiting\":");
+	json_lines(&trial->waits, &b);
+	buf_str(&b, ",\"types\":{");
 	while (i < t->n) {
 		if (i > 0)
 			buf_char(&b, ',');
@@ -330,12 +347,36 @@ static const char *const words[] = {
 	[DIFFERS] = "changes", [COMES] = "comes", [LEAVES] = "leaves"
 };
 
+/* Who leaves is who they were. */
+static const char *
+name_of(const struct mesh_diff *d)
+{
+	const char *name = find_known_as(d->what == LEAVES ? d->old : d->new);
+
+	return name != NULL ? name : find_known_as(d->old);
+}
+
+static yyjson_val *
+contributors_of(const struct mesh_diff *d)
+{
+	return d->what == LEAVES || d->has == NULL ? d->had : d->has;
+}
+
 static void
 show_text(struct tally *t, const struct mesh_diff *d)
 {
-	buf_fmt(&t->text, "%s %s (", d->type, d->id);
-	show_all(t, d->has != NULL ? d->has : d->had);
-	buf_fmt(&t->text, ") %s%s%s\n", words[d->what],
+	const char *name = name_of(d);
+
+	buf_fmt(&t->text, "%s ", d->type);
+	if (name != NULL)
+		buf_fmt(&t->text, "%s  ", name);
+	buf_str(&t->text, d->id);
+	if (yyjson_arr_size(contributors_of(d)) > 0) {
+		buf_str(&t->text, " (");
+		show_all(t, contributors_of(d));
+		buf_char(&t->text, ')');
+	}
+	buf_fmt(&t->text, " %s%s%s\n", words[d->what],
 	    d->reason != NULL ? ": " : "", d->reason != NULL ? d->reason : "");
 	if (d->what != DIFFERS)
 		return;
@@ -352,8 +393,9 @@ show_json(struct tally *t, const struct mesh_diff *d)
 	buf_fmt(b, "{\"difference\":\"%s\"", words[d->what]);
 	msg_str(b, MSG_TYPE, d->type);
 	msg_str(b, MSG_ID, d->id);
+	msg_str(b, "name", name_of(d));
 	msg_str(b, MSG_REASON, d->reason);
-	msg_val(b, MSG_CONTRIBUTORS, d->has != NULL ? d->has : d->had);
+	msg_val(b, MSG_CONTRIBUTORS, contributors_of(d));
 	if (d->what == DIFFERS) {
 		t->some = 0;
 		buf_str(b, ",\"" MSG_ATTRIBUTES "\":");
@@ -381,7 +423,10 @@ show_one(void *ctx, const struct mesh_diff *d)
 		show_json(t, d);
 	else
 		show_text(t, d);
-	fwrite(t->text.data, 1, t->text.len, stdout);
+	if (t->v->json)
+		fwrite(t->text.data, 1, t->text.len, stdout);
+	else
+		report_print("%s", t->text.data);
 	return true;
 }
 
