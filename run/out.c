@@ -8,9 +8,11 @@
 #include "run.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "clock.h"
 #include "log.h"
+#include "mem.h"
 
 void
 out_names(const struct child *c, struct buf *text)
@@ -24,6 +26,8 @@ out_goes(struct child *c)
 {
 	if (c->out_rounds++ == 0)
 		c->out_since_ms = clock_wall_ms();
+	free(c->out_why);
+	c->out_why = c->last_words != NULL ? xstrdup(c->last_words) : NULL;
 }
 
 void
@@ -78,8 +82,8 @@ out_print(const struct run *r)
 		out_names(c, &text);
 		buf_str(&text, " was not read: ");
 		out_text(c, &text);
-		if (c->last_words != NULL)
-			buf_fmt(&text, ": %s", c->last_words);
+		if (c->out_why != NULL)
+			buf_fmt(&text, ": %s", c->out_why);
 		buf_char(&text, '\n');
 		fwrite(text.data, 1, text.len, stderr);
 		buf_free(&text);
@@ -99,7 +103,7 @@ put_source(const struct child *c, const char *source, struct buf *json)
 	buf_json_str(json, source);
 	buf_fmt(json, ",\"rounds\":%d,\"since\":\"%s\",\"why\":", c->out_rounds,
 	    since);
-	buf_json_str(json, c->last_words);
+	buf_json_str(json, c->out_why);
 	buf_char(json, '}');
 }
 

@@ -53,6 +53,7 @@ struct child {
 	size_t n_sources;
 	int out_rounds; /* in which its sources were not read, on end */
 	int64_t out_since_ms; /* wall time of the first of them */
+	char *out_why; /* owned; its last words in the last one, or NULL */
 	bool ready; /* fetch knows where every source stands */
 	struct hearing words, events; /* stderr; progress of fetch */
 	char *last_words; /* owned; its last error since it began, or NULL */

@@ -320,6 +320,7 @@ set_free(struct run *r)
 		for (size_t k = 0; k < c->n_sources; k++)
 			free(c->sources[k]);
 		free(c->sources);
+		free(c->out_why);
 	}
 	free(r->children);
 }
