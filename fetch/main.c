@@ -10,6 +10,7 @@
 
 #include "fetch.h"
 #include "forecast.h"
+#include "mem.h"
 
 /* "fetch forcast" is no file: a verb that is near was meant. */
 static void
@@ -29,6 +30,7 @@ int
 main(int argc, char *argv[])
 {
 	log_open("idmesh-fetch");
+	mem_open();
 	if (argc > 1 && strcmp(argv[1], "test") == 0)
 		return command_test(argc - 1, argv + 1);
 	if (argc > 1 && strcmp(argv[1], "secret") == 0)

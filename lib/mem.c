@@ -6,12 +6,29 @@
 
 #include "mem.h"
 
+#include <malloc.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "log.h"
+
+#define PAGE_BYTES (128 << 10) /* a page is mostly larger */
+#define HEAP_BYTES (4 << 20) /* free, at its end: what comes and goes */
+
+/*
+ * Left alone, glibc raises the size that gets its own mapping to that of the
+ * largest block ever freed.  Pages are then cut out of one heap, which keeps
+ * the holes between them: it grows the longer the program runs and the fuller
+ * the window was once, whatever is in use now.
+ */
+void
+mem_open(void)
+{
+	mallopt(M_MMAP_THRESHOLD, PAGE_BYTES);
+	mallopt(M_TRIM_THRESHOLD, HEAP_BYTES);
+}
 
 static void *
 checked(void *p)

@@ -11,6 +11,12 @@
 
 #include <stddef.h>
 
+/*
+ * For a program through which pages flow, before its first one: what is as
+ * large as a page is its own mapping, and goes back when it is freed.
+ */
+void mem_open(void);
+
 void *xmalloc(size_t len);
 void *xcalloc(size_t n, size_t len);
 void *xrealloc(void *p, size_t len);

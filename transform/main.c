@@ -6,14 +6,12 @@
  * be killed at any byte.
  */
 
-#include <malloc.h>
 #include <signal.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "mem.h"
 #include "transform.h"
-
-#define KEEP_BYTES (64 << 20) /* of freed memory, for the next page */
 
 static const char *const synopsis =
     "idmesh transform [--rules DIR] [-j N] [--keep-raw] < pages\n"
@@ -136,9 +134,7 @@ main(int argc, char **argv)
 {
 	log_open("idmesh-transform");
 	signal(SIGPIPE, SIG_IGN);
-	/* Pages come and go all the time: their memory stays with us. */
-	mallopt(M_MMAP_THRESHOLD, KEEP_BYTES);
-	mallopt(M_TRIM_THRESHOLD, KEEP_BYTES);
+	mem_open();
 	for (size_t i = 0; argc > 1 && commands[i].name != NULL; i++)
 		if (strcmp(argv[1], commands[i].name) == 0)
 			return commands[i].main(argc - 1, argv + 1);
