@@ -61,10 +61,7 @@ static void ask_join(struct out_bus *b, int64_t now);
 static bool
 room(const struct out *o, size_t coming)
 {
-	const struct out_bus *b = (const struct out_bus *)o;
-
-	return window_room(b->window) &&
-	       window_pages(b->window) + coming < b->pages_max;
+	return window_room_beside(((const struct out_bus *)o)->window, coming);
 }
 
 static bool

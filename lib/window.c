@@ -15,10 +15,13 @@
 
 #define GAP_MS 2000
 #define WAIT_MAX_MS 300000
+#define LARGE_FIRST 16 /* part of all bytes, before one has come */
+#define LARGE_FADES 8
 
 struct window {
 	struct window_page *head, **tail; /* owned, oldest first */
 	size_t pages, bytes, pages_max, bytes_max;
+	size_t large; /* bytes of a large message of late */
 };
 
 struct window *
@@ -29,6 +32,7 @@ window_new(size_t pages_max, size_t bytes_max)
 	w->tail = &w->head;
 	w->pages_max = pages_max;
 	w->bytes_max = bytes_max;
+	w->large = bytes_max / LARGE_FIRST;
 	return w;
 }
 
@@ -42,10 +46,17 @@ window_free(struct window *w)
 }
 
 int
+window_room_beside(const struct window *w, size_t coming)
+{
+	return w->pages + coming == 0 ||
+	       (w->pages + coming < w->pages_max &&
+		   w->bytes + coming * w->large < w->bytes_max);
+}
+
+int
 window_room(const struct window *w)
 {
-	return w->pages == 0 ||
-	       (w->pages < w->pages_max && w->bytes < w->bytes_max);
+	return window_room_beside(w, 0);
 }
 
 void
@@ -57,13 +68,18 @@ window_put(struct window *w, const char *source, const char *stream,
 	*p = (struct window_page){ .source = source,
 		.stream = stream,
 		.seq = seq,
-		.bytes = bytes,
+		/* What was reserved beyond it would be held, not counted. */
+		.bytes = xrealloc(bytes, len),
 		.len = len,
 		.wait_ms = WINDOW_ACK_MS };
 	*w->tail = p;
 	w->tail = &p->next;
 	w->pages++;
 	w->bytes += len;
+	/* Streams take turns: one small page says little of the next. */
+	w->large -= w->large / LARGE_FADES;
+	if (len > w->large)
+		w->large = len;
 }
 
 struct window_page *

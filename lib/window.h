@@ -15,7 +15,7 @@
 #include <stdint.h>
 
 #define WINDOW_PAGES 32
-#define WINDOW_BYTES ((size_t)32 << 20)
+#define WINDOW_BYTES ((size_t)16 << 20)
 #define WINDOW_ACK_MS 30000
 #define WINDOW_TRIES 3 /* hand-outs before a page is isolated */
 
@@ -40,6 +40,8 @@ void window_free(struct window *w);
 
 /* May one more message be made?  Always when the window is empty. */
 int window_room(const struct window *w);
+/* The same while others are coming, as large as those that came. */
+int window_room_beside(const struct window *w, size_t coming);
 /* Takes `bytes` over.  Messages of a stream come in rising seq. */
 void window_put(struct window *w, const char *source, const char *stream,
     int64_t seq, char *bytes, size_t len);

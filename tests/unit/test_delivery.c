@@ -124,6 +124,41 @@ window_is_never_so_full_that_nothing_fits(void **state)
 	window_free(w);
 }
 
+static void
+put_large(struct window *w, int64_t seq, size_t len)
+{
+	window_put(w, SRC, "User", seq, xcalloc(1, 2 * len), len);
+}
+
+static void
+window_leaves_room_for_what_is_coming(void **state)
+{
+	struct window *w = window_new(64, 1600);
+
+	(void)state;
+	/* Nothing has come: one is thought to be a sixteenth of all. */
+	assert_true(window_room_beside(w, 15));
+	assert_false(window_room_beside(w, 16));
+	put_large(w, 1, 400);
+	assert_true(window_room_beside(w, 2));
+	assert_false(window_room_beside(w, 3));
+	/* A small one among large ones does not hide them. */
+	put_large(w, 2, 1);
+	assert_true(window_room_beside(w, 3));
+	assert_false(window_room_beside(w, 4));
+	window_ack(w, SRC, "User", 2);
+	assert_true(window_room_beside(w, 0));
+	assert_false(window_room_beside(w, 5));
+	for (int64_t seq = 3; seq < 40; seq++) {
+		put_large(w, seq, 1);
+		window_ack(w, SRC, "User", seq);
+	}
+	/* They are long past. */
+	assert_true(window_room_beside(w, 63));
+	assert_false(window_room_beside(w, 64));
+	window_free(w);
+}
+
 static enum committer_verdict
 offer_range(
     struct committer *c, int64_t epoch, int64_t first, int64_t seq, int64_t now)
@@ -278,6 +313,7 @@ main(void)
 		cmocka_unit_test(window_hears_gaps_and_late_acks),
 		cmocka_unit_test(window_finds_the_message_that_covers_a_number),
 		cmocka_unit_test(window_is_never_so_full_that_nothing_fits),
+		cmocka_unit_test(window_leaves_room_for_what_is_coming),
 		cmocka_unit_test(committer_restores_order_and_drops_doubles),
 		cmocka_unit_test(
 		    committer_fences_other_epochs_and_bounds_the_buffer),
