@@ -290,8 +290,7 @@ bus_close(struct bus_socket *s)
 {
 	if (s == NULL)
 		return;
-	if (s->has_frame)
-		zmq_msg_close(&s->frame);
+	bus_done(s);
 	bus_drop_report(s);
 	bus_key_close(s);
 	zmq_close(s->socket);
@@ -339,14 +338,21 @@ bus_send(struct bus_socket *s, const struct bus_peer *to, const char *bytes,
 	return rc < 0 ? -1 : 0;
 }
 
+void
+bus_done(struct bus_socket *s)
+{
+	if (s->has_frame)
+		zmq_msg_close(&s->frame);
+	s->has_frame = 0;
+}
+
 /* One part into s->frame; 0 when nothing is there. */
 static int
 receive(struct bus_socket *s)
 {
 	int rc;
 
-	if (s->has_frame)
-		zmq_msg_close(&s->frame);
+	bus_done(s);
 	zmq_msg_init(&s->frame);
 	s->has_frame = 1;
 	do {

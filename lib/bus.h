@@ -92,6 +92,9 @@ int bus_send(struct bus_socket *s, const struct bus_peer *to, const char *bytes,
 int bus_recv(struct bus_socket *s, struct bus_peer *from, const char **bytes,
     size_t *len);
 
+/* What was received last is not needed any more: its memory goes. */
+void bus_done(struct bus_socket *s);
+
 /*
  * Receives one message without waiting.  1: *m, which the caller frees, and
  * *from (may be NULL); 0: nothing there; -1: what was there is no message, or

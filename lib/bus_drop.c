@@ -113,8 +113,11 @@ bus_message(struct bus_socket *s, struct bus_peer *from, struct msg *m)
 		bus_drop(s, &why);
 		return -1;
 	}
-	if (may_send(s, m, &why))
+	if (may_send(s, m, &why)) {
+		/* m has its own copy, and may be a page. */
+		bus_done(s);
 		return 1;
+	}
 	bus_drop(s, &why);
 	msg_free(m);
 	return -1;
