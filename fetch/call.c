@@ -63,6 +63,7 @@ struct calls {
 	int in_flight;
 	struct loop_timer *timer;
 	bool pumping;
+	struct json_room room; /* of the answer that is being handed on */
 };
 
 static void
@@ -134,6 +135,7 @@ calls_free(struct calls *c)
 	while (c->head != NULL)
 		call_cancel(c->head);
 	loop_timer_remove(c->fetch->loop, c->timer);
+	json_room_free(&c->room);
 	free(c);
 }
 
@@ -239,7 +241,7 @@ finish(struct call *call, struct call_result *r)
 	r->path = call->ask.path;
 	r->limit = url_limit(call->ask.path);
 	call->done(call->arg, r);
-	yyjson_doc_free(r->doc);
+	json_done(&call->calls->room, r->doc);
 	call_free(call);
 }
 
@@ -255,8 +257,7 @@ read_mended(
 	log_warn("%s: %zu characters of an answer (request %s) are no Unicode "
 		 "and were replaced",
 	    call->ask.source->name, n, a->request_id);
-	return yyjson_read_opts(
-	    a->body.data, a->body.len, YYJSON_READ_NUMBER_AS_RAW, NULL, err);
+	return json_read(&call->calls->room, a->body.data, a->body.len, err);
 }
 
 /* The document of an answer 200, or a reason why it is none. */
@@ -270,8 +271,7 @@ read_body(const struct call *call, const struct http_answer *a, struct why *why)
 		why_set(why, "E_BODY", a->request_id, "an empty answer");
 		return NULL;
 	}
-	doc = yyjson_read_opts(
-	    a->body.data, a->body.len, YYJSON_READ_NUMBER_AS_RAW, NULL, &err);
+	doc = json_read(&call->calls->room, a->body.data, a->body.len, &err);
 	if (doc == NULL && err.code == YYJSON_READ_ERROR_INVALID_STRING)
 		doc = read_mended(call, a, &err);
 	if (doc == NULL) {
@@ -283,7 +283,7 @@ read_body(const struct call *call, const struct http_answer *a, struct why *why)
 	if (call->ask.array && !yyjson_is_arr(yyjson_doc_get_root(doc))) {
 		why_set(why, "E_BODY", a->request_id,
 		    "an answer that is no JSON array");
-		yyjson_doc_free(doc);
+		json_done(&call->calls->room, doc);
 		return NULL;
 	}
 	return doc;

@@ -28,4 +28,23 @@ yyjson_val *json_path(yyjson_val *o, const char *path);
 /* Appends the value as compact JSON text, raw numbers as they are. */
 void json_write(struct buf *b, yyjson_val *v);
 
+/*
+ * The memory of a document, kept for the next one: a program that reads one
+ * page after the other asks the kernel once.  All zero at the start.
+ */
+struct json_room {
+	char *bytes; /* owned */
+	size_t cap;
+	bool taken; /* its document is alive: the next has its own memory */
+};
+
+/*
+ * Reads a document into the room, which may be NULL; numbers stay raw text.
+ * NULL with *err when it is no JSON.  Freed by json_done() in the same room.
+ */
+yyjson_doc *json_read(
+    struct json_room *room, const char *text, size_t len, yyjson_read_err *err);
+void json_done(struct json_room *room, yyjson_doc *doc);
+void json_room_free(struct json_room *room);
+
 #endif

@@ -204,18 +204,17 @@ read_kind(struct msg *m, yyjson_val *root, struct why *why)
 }
 
 int
-msg_read(struct msg *m, const char *bytes, size_t len, struct why *why)
+msg_read_in(struct msg *m, struct json_room *room, const char *bytes,
+    size_t len, struct why *why)
 {
 	yyjson_read_err err;
 	yyjson_val *root;
 
-	*m = (struct msg){ .len = len };
+	*m = (struct msg){ .len = len, .room = room };
 	if (len > MSG_MAX)
 		return why_set(why, "E_MESSAGE", NULL,
 		    "message of %zu bytes; the limit is %zu", len, MSG_MAX);
-	/* Without INSITU yyjson only reads the bytes; its type is not const. */
-	m->doc = yyjson_read_opts((char *)(uintptr_t)bytes, len,
-	    YYJSON_READ_NUMBER_AS_RAW, NULL, &err);
+	m->doc = json_read(room, bytes, len, &err);
 	if (m->doc == NULL)
 		return why_set(why, "E_MESSAGE", NULL,
 		    "not JSON at byte %zu: %s", err.pos, err.msg);
@@ -234,10 +233,16 @@ fail:
 	return -1;
 }
 
+int
+msg_read(struct msg *m, const char *bytes, size_t len, struct why *why)
+{
+	return msg_read_in(m, NULL, bytes, len, why);
+}
+
 void
 msg_free(struct msg *m)
 {
-	yyjson_doc_free(m->doc);
+	json_done(m->room, m->doc);
 	*m = (struct msg){ 0 };
 }
 

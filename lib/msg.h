@@ -19,6 +19,7 @@
 #include <yyjson.h>
 
 #include "buf.h"
+#include "json.h"
 #include "why.h"
 
 #define MSG_VERSION 1
@@ -156,6 +157,7 @@ struct msg {
 	    *certificate, *warnings, *streams, *types, *bad, *records, *changes;
 	size_t len; /* bytes of the message */
 	yyjson_doc *doc; /* owned */
+	struct json_room *room; /* borrowed: where it is, or NULL */
 };
 
 /*
@@ -165,6 +167,9 @@ struct msg {
  * Matched by msg_open() to msg_close().
  */
 int msg_read(struct msg *m, const char *bytes, size_t len, struct why *why);
+/* The same in a room of json.h, which is kept for the next one. */
+int msg_read_in(struct msg *m, struct json_room *room, const char *bytes,
+    size_t len, struct why *why);
 void msg_free(struct msg *m);
 const char *msg_kind_name(enum msg_kind kind);
 /* The first number that it covers: a message without `first` covers one. */

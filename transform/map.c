@@ -42,6 +42,7 @@ mapper_close(struct mapper *m)
 	failures_free(m->failures);
 	rules_free(m->rules);
 	m->rules = NULL;
+	json_room_free(&m->room);
 }
 
 int
@@ -361,7 +362,7 @@ mapper_line(struct mapper *m, const char *line, size_t len, int isolate,
 	enum exit_code code;
 	struct msg msg;
 
-	if (msg_read(&msg, line, len, why) < 0)
+	if (msg_read_in(&msg, &m->room, line, len, why) < 0)
 		return message_code(why);
 	code = mapper_page(m, &msg, isolate, out, why);
 	msg_free(&msg);

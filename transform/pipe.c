@@ -64,7 +64,7 @@ take(struct mapper *m, char *line, size_t len, struct buf *out)
 	int sent;
 
 	buf_clear(out);
-	if (msg_read(&msg, line, len, &why) < 0) {
+	if (msg_read_in(&msg, &m->room, line, len, &why) < 0) {
 		log_error("bad message on stdin: %s", why.text);
 		return message_code(&why);
 	}

@@ -35,9 +35,9 @@ struct known_filter {
 	struct filter *filter; /* owned; NULL: the place is free */
 };
 
-/* Rejected records: of the present page, and in all. */
+/* Rejected records. */
 struct rejects {
-	struct buf list; /* entries of "bad", comma separated */
+	struct buf list; /* of this page: entries of "bad", comma separated */
 	uint64_t n; /* since the start */
 	char reasons[TRANSFORM_REASONS][160]; /* that were logged */
 	size_t n_reasons;
@@ -52,9 +52,9 @@ struct mapper {
 	struct rejects rejects;
 	struct failures *failures; /* owned, shared with children */
 	uint64_t pages, records;
+	struct json_room room; /* of the page that is being mapped */
 	bool keep_raw; /* records carry what they were made of */
-	/* Called several times a second while a page is isolated, so that a
-	 * worker can say that it lives; NULL for nobody. */
+	/* Called several times a second while a page is isolated; or NULL. */
 	void (*tick)(void *arg);
 	void *tick_arg;
 };

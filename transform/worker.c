@@ -199,12 +199,13 @@ on_feed(void *arg, short events)
 	if (!(events & LOOP_IN) || v->held || v->stopping ||
 	    bus_recv(f->socket, NULL, &bytes, &len) != 1)
 		return;
-	if (msg_read(&msg, bytes, len, &why) < 0) {
+	if (msg_read_in(&msg, &v->m->room, bytes, len, &why) < 0) {
 		/* It may have been a page, and fetch has counted it. */
 		f->received++;
 		refuse(v, bus_endpoint(f->socket), message_code(&why), &why);
 		return;
 	}
+	bus_done(f->socket);
 	if (msg.kind == MSG_PAGE)
 		take_page(f, &msg);
 	msg_free(&msg);

@@ -23,6 +23,56 @@
 #include "log.h"
 
 static void
+room_holds_one_document_after_the_other(void **state)
+{
+	struct json_room room = { 0 };
+	yyjson_doc *one, *two;
+	char *was;
+
+	(void)state;
+	one = json_read(&room, "[1,2]", 5, NULL);
+	was = room.bytes;
+	assert_true((char *)one >= was && (char *)one < was + room.cap);
+	/* While it lives the next one is elsewhere. */
+	two = json_read(&room, "[3]", 3, NULL);
+	assert_false((char *)two >= was && (char *)two < was + room.cap);
+	assert_int_equal(yyjson_arr_size(yyjson_doc_get_root(one)), 2);
+	json_done(&room, two);
+	assert_true(room.taken);
+	json_done(&room, one);
+	assert_false(room.taken);
+	assert_null(json_read(&room, "[3", 2, NULL));
+	one = json_read(&room, "[3]", 3, NULL);
+	assert_ptr_equal(room.bytes, was);
+	assert_true((char *)one >= was && (char *)one < was + room.cap);
+	json_done(&room, one);
+	json_room_free(&room);
+}
+
+static void
+room_of_an_extraordinary_page_is_not_kept(void **state)
+{
+	static char text[2 << 20];
+	struct json_room room = { 0 };
+	yyjson_doc *doc;
+
+	(void)state;
+	memset(text, ' ', sizeof(text));
+	text[0] = '[';
+	text[sizeof(text) - 1] = ']';
+	doc = json_read(&room, text, sizeof(text), NULL);
+	assert_non_null(doc);
+	assert_true(room.taken);
+	json_done(&room, doc);
+	assert_null(room.bytes);
+	/* And it serves as before. */
+	doc = json_read(&room, "[3]", 3, NULL);
+	assert_true(room.taken);
+	json_done(&room, doc);
+	json_room_free(&room);
+}
+
+static void
 message_reads_what_was_written(void **state)
 {
 	struct buf b = { 0 };
@@ -257,6 +307,8 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(room_holds_one_document_after_the_other),
+		cmocka_unit_test(room_of_an_extraordinary_page_is_not_kept),
 		cmocka_unit_test(message_reads_what_was_written),
 		cmocka_unit_test(message_refuses_what_is_none),
 		cmocka_unit_test(message_of_others_is_called_one),
