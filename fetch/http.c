@@ -24,6 +24,7 @@
 #define CONNECT_MS 10000L
 #define TOTAL_MS 120000L /* the server's own limit is 30 s */
 #define LINK_MAX 16384
+#define SPARE_MAX ((size_t)1 << 20) /* bytes of a body that is kept */
 
 struct http_transfer {
 	struct http *http;
@@ -45,6 +46,7 @@ struct http {
 	struct loop_timer *timer;
 	struct http_transfer *transfers; /* in flight */
 	const char *ca_file; /* borrowed from the environment, or NULL */
+	struct buf spare; /* of a body that is done with, for the next */
 };
 
 static void
@@ -53,6 +55,18 @@ wipe_headers(struct curl_slist *list)
 	for (struct curl_slist *l = list; l != NULL; l = l->next)
 		explicit_bzero(l->data, strlen(l->data));
 	curl_slist_free_all(list);
+}
+
+/* A listing has one answer at a time: its bodies share their memory. */
+static void
+keep_body(struct http *h, struct buf *body)
+{
+	if (h->spare.data == NULL && body->cap <= SPARE_MAX) {
+		h->spare = *body;
+		*body = (struct buf){ 0 };
+		buf_clear(&h->spare);
+	}
+	buf_free(body);
 }
 
 static void
@@ -69,7 +83,7 @@ transfer_free(struct http_transfer *t)
 	if (t->form != NULL)
 		explicit_bzero(t->form, strlen(t->form));
 	free(t->form);
-	buf_free(&t->answer.body);
+	keep_body(t->http, &t->answer.body);
 	buf_free(&t->answer.link);
 	free(t);
 }
@@ -296,6 +310,7 @@ http_free(struct http *h)
 	while (h->transfers != NULL)
 		transfer_free(h->transfers);
 	curl_multi_cleanup(h->multi);
+	buf_free(&h->spare);
 	loop_timer_remove(h->loop, h->timer);
 	curl_global_cleanup();
 	free(h);
@@ -308,6 +323,10 @@ take_body(char *bytes, size_t size, size_t n, void *arg)
 
 	if (t->answer.body.len + size * n > HTTP_BODY_MAX)
 		return 0;
+	if (t->answer.body.data == NULL) {
+		t->answer.body = t->http->spare;
+		t->http->spare = (struct buf){ 0 };
+	}
 	buf_add(&t->answer.body, bytes, size * n);
 	return size * n;
 }
