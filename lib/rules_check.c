@@ -474,6 +474,32 @@ check_number(const struct look *k, const struct term_entry *e)
 		say(k, e->line, e->key, "is a number, not negative");
 }
 
+static bool
+is_mapped(const struct rules *r, const char *attr)
+{
+	for (size_t t = 0; t < r->ntypes; t++)
+		for (size_t i = 0; i < r->types[t].n; i++)
+			if (strcmp(r->types[t].attrs[i], attr) == 0)
+				return true;
+	return false;
+}
+
+/* A guard is for all types: one of them has the attribute. */
+static void
+check_guarded(const struct look *k, const struct term_entry *e)
+{
+	check_strings(k, e, "attributes");
+	for (size_t i = 0; e->value->kind == TERM_TABLE && i < e->value->n;
+	     i++) {
+		const struct term_entry *item = &e->value->entries[i];
+
+		if (item->value->kind == TERM_STRING &&
+		    !is_mapped(k->r, item->value->text))
+			say(k, item->line, item->value->text,
+			    "is an attribute of no type");
+	}
+}
+
 static void
 check_limits(const struct look *k, const struct term_entry *entry)
 {
@@ -488,12 +514,16 @@ check_limits(const struct look *k, const struct term_entry *entry)
 		if (e->key == NULL)
 			say(k, e->line, entry->key, "is max = 500 and so on");
 		else if (strcmp(e->key, "attributes") == 0)
-			check_strings(k, e, "attributes");
+			check_guarded(k, e);
 		else if (!among(e->key, known))
 			unknown_key(k, e, known);
 		else
 			check_number(k, e);
 	}
+	if (strcmp(entry->key, "change") == 0 &&
+	    term_find(entry->value, "attributes") == NULL)
+		say(k, entry->line, "change",
+		    "needs attributes = { ... }, whose changes it counts");
 }
 
 static void

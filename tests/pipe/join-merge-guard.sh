@@ -109,6 +109,14 @@ done
 rules 'guard { unjoin = { max = 1 }, change = { max = 1, attributes = { "login" } } }'
 whole $O User | merge
 is 'a brake that would hold nothing is refused' "$status:$(grep -c 'rules.lua:[0-9]*: guard: \(unjoin\|change\) holds merges' <<<"$err")" 100:2
+rules 'join "User" { sources = { "okta" } }
+guard { change = { max = 1 } }'
+whole $O User | merge
+like 'one that counts nothing, too' "$status:$err" '^100:.*rules.lua:[0-9]+: .*change needs attributes'
+rules 'join "User" { sources = { "okta" } }
+guard { change = { max = 1, attributes = { "emial" } } }'
+whole $O User | merge
+like 'or what nobody has' "$status:$err" '^100:.*rules.lua:[0-9]+: .*emial is an attribute of no type'
 db=$TMP/single.db
 rules 'join "User" { sources = { "okta" } }
 guard { leave = { max = 1, percent = 100 } }'
