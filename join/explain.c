@@ -208,7 +208,7 @@ add_other(struct buf *b, const struct person *p, size_t part,
 	buf_fmt(b, "%s says ", p->parts[part].source);
 	if (value == NULL)
 		buf_str(b, "nothing");
-	else if (said->winner >= 0 &&
+	else if (said->winner >= 0 && (size_t)said->winner != part &&
 		 yyjson_equals(value, said->parts[said->winner].value))
 		buf_str(b, "the same");
 	else
@@ -246,11 +246,15 @@ static void
 add_story(struct buf *b, const struct rules *r, const struct person *p,
     const struct blend_said *said)
 {
+	bool disabled = person_disabled(p, said->flow->attr);
 	size_t start = b->len;
 
-	add_winner(b, r, p, said);
+	if (disabled)
+		buf_str(b, "for they leave");
+	else
+		add_winner(b, r, p, said);
 	for (size_t i = 0; i < p->nparts; i++) {
-		if ((int)i == said->winner ||
+		if ((!disabled && (int)i == said->winner) ||
 		    (said->parts[i].value == NULL &&
 			said->parts[i].why != BLEND_OWNED &&
 			said->parts[i].why != BLEND_WON))

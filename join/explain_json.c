@@ -47,6 +47,8 @@ add_contributor(struct buf *b, const struct contributor *c, bool lead)
 static const char *
 winner(const struct person *p, const struct blend_said *said)
 {
+	if (person_disabled(p, said->flow->attr))
+		return "leaving";
 	switch (said->winner) {
 	case BLEND_NOBODY:
 		return NULL;

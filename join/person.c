@@ -226,6 +226,31 @@ trace(struct store *s, struct rules *r, struct person *p)
 	p->body = parse(p->text.data);
 }
 
+bool
+person_disabled(const struct person *p, const char *attribute)
+{
+	return p->state != NULL && strcmp(p->state, "leaving") == 0 &&
+	       p->nparts > 0 && strcmp(attribute, MERGE_ENABLED) == 0;
+}
+
+/* gone = "any": they leave though some of their sources know them. */
+static void
+disable(struct person *p)
+{
+	yyjson_mut_doc *doc = yyjson_doc_mut_copy(p->body, NULL);
+	yyjson_mut_val *root = yyjson_mut_doc_get_root(doc), *key;
+
+	for (size_t i = 0; p->policy != NULL && i < p->policy->nflows; i++) {
+		if (!person_disabled(p, p->policy->flows[i].attr))
+			continue;
+		key = yyjson_mut_str(doc, MERGE_ENABLED);
+		yyjson_mut_obj_put(root, key, yyjson_mut_false(doc));
+		yyjson_doc_free(p->body);
+		p->body = yyjson_mut_doc_imut_copy(doc, NULL);
+	}
+	yyjson_mut_doc_free(doc);
+}
+
 int
 person_load(
     struct store *s, struct rules *r, const struct found *f, struct person *p)
@@ -243,6 +268,7 @@ person_load(
 	for (size_t i = 0; i < p->n; i++)
 		load_evidence(s, r, p, &p->of[i]);
 	trace(s, r, p);
+	disable(p);
 	return 0;
 }
 

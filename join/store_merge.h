@@ -23,8 +23,9 @@
     "CREATE TABLE stale(grp INTEGER NOT NULL, mesh INTEGER NOT NULL,"
     " PRIMARY KEY(grp, mesh)) WITHOUT ROWID;"
     /* Who is part of whom; mesh 0: held.  key: the keydef that linked it, -1 it
-     * stands for itself or led, -2 decided, -3 by a decision that was undone; other: the object that it was
-     * linked to, 0 none; run: generation that made the link. */
+     * stands for itself or led, -2 decided, -3 by a decision that was undone;
+     * other: the object that it was linked to, 0 none; run: generation that
+     * made the link. */
     "CREATE TABLE link(object INTEGER PRIMARY KEY, mesh INTEGER NOT NULL,"
     " key INTEGER NOT NULL, other INTEGER NOT NULL DEFAULT 0,"
     " run INTEGER NOT NULL);"
