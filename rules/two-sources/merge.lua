@@ -1,6 +1,7 @@
 -- Okta and Entra ID are two views of one company: who is the same person, and
--- whose word counts.  Copy this file beside okta.lua and entra.lua and make it
--- yours; see first what it does: idmesh join diff --db state.db --rules FOLDER.
+-- whose word counts.  Copy this folder, which is whole by itself, or this file
+-- beside your own okta.lua and entra.lua, and make it yours; see first what it
+-- does: idmesh join diff --db state.db --rules FOLDER.
 -- rules(7) has the whole language.
 
 -- Two accounts are one person when they share a value of a key.  The first key

@@ -9,7 +9,7 @@ source_file "$TMP/okta.json"
 db=$TMP/state.db
 mesh=sqlite:$TMP/mesh.db
 log=$TMP/requests
-cp -rL rules/two-sources "$TMP/rules"
+cp -r rules/two-sources "$TMP/rules"
 cp rules/okta_test.lua "$TMP/rules"
 bad=$(curl -sf -H "Authorization: SSWS $TOKEN" "$url/api/v1/users?limit=1" |
 	jq -r '.[0].id')

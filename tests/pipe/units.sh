@@ -17,6 +17,9 @@ is 'so are the man pages' "$(find "$root/share/man" -name 'idmesh-*' | wc -l)" \
 	"$(ls "$ROOT"/*/*.1 | wc -l)"
 ok 'so are the rules for two sources' cmp "$ROOT/rules/two-sources/merge.lua" \
 	"$root/share/idmesh/rules/two-sources/merge.lua"
+cp -r "$root/share/idmesh/rules/two-sources" "$TMP/etc-rules"
+ok 'which are whole by themselves' "$root/bin/idmesh" transform check \
+	--rules "$TMP/etc-rules"
 unlike 'the prefix is filled in' "$(cat "$units"/*)" '@PREFIX@'
 
 for unit in idmesh@contoso.service idmesh-round@contoso.service \
