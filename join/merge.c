@@ -179,6 +179,12 @@ merge_waits(const struct join *j)
 		   "SELECT 1 FROM merge WHERE state <> 'stopped' LIMIT 1");
 }
 
+bool
+merge_stopped(struct store *s)
+{
+	return any_row(s, "SELECT 1 FROM plan WHERE state = 'stopped' LIMIT 1");
+}
+
 static void
 load(struct join *j, struct merge *m, struct due *d)
 {

@@ -64,6 +64,8 @@ void merge_due_dirty(struct store *s, const char *stream);
 
 /* Is one due that could not be done yet? */
 bool merge_waits(const struct join *j);
+/* Did a guard stop one?  It may have, behind the summary of its run. */
+bool merge_stopped(struct store *s);
 /* Is a merge under way that must go on before more pages are taken? */
 bool merge_busy(const struct join *j);
 /* A transaction of the merges that are due: 0 none is, -1 the store failed. */

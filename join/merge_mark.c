@@ -155,9 +155,9 @@ guarded_changes(const struct policy *p, const struct merge_news *news)
 static bool
 is_linked(struct store *s, int64_t object)
 {
-	sqlite3_stmt *st = store_ask(s,
-	    "SELECT mesh FROM link WHERE object = ? AND mesh <> 0", "i",
-	    object);
+	sqlite3_stmt *st =
+	    store_ask(s, "SELECT mesh FROM link WHERE object = ? AND mesh <> 0",
+		"i", object);
 	int64_t mesh = store_row(s, st) ? sqlite3_column_int64(st, 0) : 0;
 
 	store_end(st);

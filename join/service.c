@@ -63,18 +63,6 @@ stop(struct service *v, int code)
 	loop_stop(v->loop);
 }
 
-/* A merge may end behind the summary of its run: the exit code tells of it. */
-static bool
-plan_stopped(struct store *s)
-{
-	sqlite3_stmt *st = store_ask(
-	    s, "SELECT 1 FROM plan WHERE state = 'stopped' LIMIT 1", "");
-	bool any = store_row(s, st);
-
-	store_end(st);
-	return any;
-}
-
 /*
  * After SIGTERM: 100 while a run is stopped that nobody has begun again, 111
  * while a sink lacks changes: who waits for us must not take them for written.
@@ -82,7 +70,7 @@ plan_stopped(struct store *s)
 static void
 stop_well(struct service *v)
 {
-	int code = plan_stopped(v->j->store) ? EXIT_PARTLY : EXIT_DONE;
+	int code = merge_stopped(v->j->store) ? EXIT_PARTLY : EXIT_DONE;
 
 	for (size_t i = 0; i < v->n_links; i++)
 		if (link_behind(v->links[i]))
