@@ -42,7 +42,7 @@ carried() {
 
 # What a shell has anyway, for as many bytes.
 cats() {
-	"$DIR/peak" "$DIR/cats" bash -c "head -c $((MESSAGES * PAGE_BYTES)) /dev/zero |
+	"$BUILD/tools/peak" "$DIR/cats" bash -c "head -c $((MESSAGES * PAGE_BYTES)) /dev/zero |
 		cat | cat >/dev/null"
 	carry_row 'head | cat | cat' "$(jq .seconds "$DIR/cats")" \
 		"$(jq .cpu "$DIR/cats")"

@@ -14,7 +14,7 @@ measured() {
 	shift
 	reset_stats
 	before=$(sim_cpu)
-	"$DIR/peak" "$DIR/$name.peak" "$@" >"$DIR/$name.out" 2>"$DIR/$name.log" ||
+	"$BUILD/tools/peak" "$DIR/$name.peak" "$@" >"$DIR/$name.out" 2>"$DIR/$name.log" ||
 		die "$name ended with $?: $(tail -n 5 "$DIR/$name.log")"
 	jq -c --argjson sim "$(calc "print $(sim_cpu) - $before")" \
 		--argjson calls "$(stats .calls)" --argjson limited "$(stats .limited)" \

@@ -31,7 +31,7 @@ END
 # without ends leave a run that can be gone on with: that is code 111.
 fed() {
 	"$DIR/merge_feed" "$1" "$MERGE" |
-		"$DIR/peak" "$DIR/merge.$1" "$BUILD/idmesh-join" --db "$DIR/merge.db" \
+		"$BUILD/tools/peak" "$DIR/merge.$1" "$BUILD/idmesh-join" --db "$DIR/merge.db" \
 			--rules "$DIR/merge-rules" >"$DIR/merge.out" 2>"$DIR/merge.log" || :
 }
 took() { jq -r "$2" "$DIR/merge.$1"; }

@@ -1,10 +1,11 @@
 /*
  * peak.c - runs a command and tells what it and its children needed.
  *
- * Used by tests/bench/run: `peak FILE COMMAND...` writes one JSON object to
- * FILE: wall and CPU seconds, the exit code, and the largest resident size in
- * KB of every program below the command, by name.  Sizes are read from
- * /proc every few milliseconds; they only grow, so the last one counts.
+ * Used by tests/bench/run and tests/pipe/memory.sh: `peak FILE COMMAND...`
+ * writes one JSON object to FILE: wall and CPU seconds, the exit code, and the
+ * largest resident size in KB of every program below the command, by name.
+ * Sizes are read from /proc every few milliseconds; they only grow, so the
+ * last one counts.
  */
 
 #include <errno.h>
