@@ -2,9 +2,8 @@
  * diff_run.c - what changed between two runs of a source.
  *
  * diff_main.c calls it.  The change log says which mesh objects were put or
- * deleted under which number, and every run where the log stood when it
- * began; so what a run did lies between its beginning and that of the next
- * one of its source.  All rows of an object in between are folded into one
+ * deleted under which number, and every run where the log stood when what it
+ * brought was merged.  All rows of an object in between are folded into one
  * word.  The log knows names of attributes, no values.
  */
 
@@ -70,13 +69,15 @@ has_run(struct store *s, int64_t source, int64_t number)
 static int64_t
 log_behind(struct store *s, int64_t source, int64_t number)
 {
+	/* Under way, or of an older idmesh: where the next one began. */
 	sqlite3_stmt *st = store_ask(s,
-	    "SELECT ifnull(log, -1) FROM run WHERE source = ? AND number > ?"
-	    " ORDER BY number LIMIT 1",
+	    "SELECT coalesce((SELECT until FROM run WHERE source = ?1"
+	    " AND number = ?2), (SELECT ifnull(log, -1) FROM run"
+	    " WHERE source = ?1 AND number > ?2 ORDER BY number LIMIT 1))",
 	    "ii", source, number);
 	int64_t n = s->newest;
 
-	if (store_row(s, st))
+	if (store_row(s, st) && sqlite3_column_type(st, 0) != SQLITE_NULL)
 		n = sqlite3_column_int64(st, 0);
 	store_end(st);
 	return n;

@@ -107,11 +107,11 @@ apply_end(struct join *j, struct flow *f, const struct msg *m)
 	    "ttstii", phase, why, warnings.data, warnings.len,
 	    read ? yyjson_get_str(m->watermark) : NULL,
 	    (int64_t)(is == CERT_WHOLE), f->checkpoint_pk);
-	run_settle(j->store, f->run_pk, false);
-	edges_settle(j->store, j, f->source_pk);
-	f->over = true;
 	if (merge_kind(j->rules, f->stream) != MERGE_NOT)
 		merge_due(j->store, f->type_pk,
 		    m->at != NULL ? m->at : yyjson_get_str(m->watermark));
+	run_settle(j->store, f->run_pk, false);
+	edges_settle(j->store, j, f->source_pk);
+	f->over = true;
 	buf_free(&warnings);
 }

@@ -17,6 +17,7 @@
 #include "clock.h"
 #include "log.h"
 #include "opt.h"
+#include "run.h"
 
 #define COMMIT_CHUNK 20000 /* objects */
 /* Where everything is merged, rows are touched in no order of theirs. */
@@ -260,6 +261,7 @@ stop_plan(struct join *j, struct merge *m, const struct merge_plan *p,
 		return -1;
 	write_plan(j->store, m->type, p, why);
 	set_state(j->store, m->type->pk, "stopped", p->hash);
+	run_note(j->store);
 	if (store_commit(j->store) != 0)
 		return -1;
 	log_warn("%s: %s; whom it touches: idmesh join plan --db %s; if that "
@@ -398,6 +400,7 @@ finish_some(struct join *j, struct merge *m)
 	if (!more) {
 		store_do(
 		    j->store, "DELETE FROM merge WHERE state = 'linked'", "");
+		run_note(j->store);
 		m->active = false;
 	}
 	if (store_commit(j->store) != 0)

@@ -182,6 +182,9 @@ run_add(struct store *s, int64_t source, const char *asked)
 	    "UPDATE run SET state = 'incomplete', ended = ?"
 	    " WHERE source = ? AND state = 'running'",
 	    "ti", at, source);
+	store_do(s,
+	    "UPDATE run SET until = ? WHERE source = ? AND until IS NULL", "ii",
+	    s->newest, source);
 	store_do(
 	    s, "UPDATE source SET run = run + 1 WHERE pk = ?", "i", source);
 	raise_epoch(s, source);

@@ -26,6 +26,9 @@ void run_state(
 int64_t run_begin_own(struct store *s, const char *source);
 /* Moves watermarks and closes the run when all its streams have ended. */
 void run_settle(struct store *s, int64_t run_pk, bool closing);
+/* Where the change log stands, for runs that have ended, unless a merge of what
+ * they brought is still to be done. */
+void run_note(struct store *s);
 #define WATERMARK_MAX 8192 /* a link of Microsoft Graph, not only a time */
 /*
  * What a source's next deltas begin from; "" for none.  Where they are times,

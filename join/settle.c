@@ -152,6 +152,16 @@ summarize(struct store *s, int64_t run, const char *state)
 }
 
 void
+run_note(struct store *s)
+{
+	store_do(s,
+	    "UPDATE run SET until = ? WHERE until IS NULL AND state <> "
+	    "'running'"
+	    " AND NOT EXISTS (SELECT 1 FROM merge WHERE state <> 'stopped')",
+	    "i", s->newest);
+}
+
+void
 run_settle(struct store *s, int64_t run, bool closing)
 {
 	bool all_known = closing || streams_known(s, run);
@@ -173,4 +183,5 @@ run_settle(struct store *s, int64_t run, bool closing)
 		" AND state IN ('running', 'held')",
 		"tti", state, at, run) > 0)
 		summarize(s, run, state);
+	run_note(s);
 }

@@ -72,7 +72,13 @@ static const char *const steps[] = {
 	" contributors TEXT NOT NULL, state TEXT, at INTEGER);"
 	"INSERT INTO body(mesh, text, contributors, state)"
 	" SELECT mesh, text, contributors, state FROM body_6;"
-	"DROP TABLE body_6;",
+	"DROP TABLE body_6;"
+	"ALTER TABLE run ADD COLUMN until INTEGER;"
+	/* Nobody wrote it down: where the next run began. */
+	"UPDATE run SET until = ifnull((SELECT n.log FROM run n"
+	" WHERE n.source = run.source AND n.number > run.number"
+	" ORDER BY n.number LIMIT 1), iif(log IS NULL, -1,"
+	" (SELECT newest FROM store))) WHERE state <> 'running';",
 
 	"CREATE TABLE IF NOT EXISTS decided(decision INTEGER PRIMARY KEY,"
 	" run INTEGER NOT NULL, mesh INTEGER NOT NULL);",

@@ -33,11 +33,12 @@ const char store_schema[] =
     " UNIQUE(source, name));"
     /* asked: auto, full or delta; NULL for a run that join began itself.
      * state: running, done, incomplete, held. */
-    /* log: the newest number of the change log when it began. */
+    /* log, until: the newest number of the change log when it began, and when
+     * what it brought was merged. */
     "CREATE TABLE run(pk INTEGER PRIMARY KEY, source INTEGER NOT NULL,"
     " number INTEGER NOT NULL, asked TEXT, state TEXT NOT NULL,"
     " generation INTEGER NOT NULL, started TEXT NOT NULL, ended TEXT,"
-    " log INTEGER, UNIQUE(source, number));"
+    " log INTEGER, until INTEGER, UNIQUE(source, number));"
     /* phase: reading, sweeping, done, held, incomplete, skipped.  swept: the
      * last object that the sweep has looked at.  certified: whether the end
      * was complete and what it says agrees with what was committed. */

@@ -241,6 +241,21 @@ is 'explain shows what the merge made, early or late' "$(for o in o1 o2; do
 	"$JOIN" explain --db "$db" --json "$o" title | jq -r .attributes.title.value
 done)" "$(mesh | jq -sr 'sort_by(.contributors)[].object.title')"
 
+# --- what is decided behind a run is not what the run did
+db=$TMP/runs.db
+rules 'join "User" { sources = { "okta", "entra" }, { "email" } }'
+{
+	whole $O User "$(person o1 1 a@x)" "$(person o2 2 b@x)"
+	whole $E User "$(person e1 3 c@x)"
+} | merge
+whole $O User "$(person o1 1 a@x)" "$(person o2 2 d@x)" | merge
+"$JOIN" decide join --db "$db" --rules "$TMP/rules" $O/o1 $E/e1 2>/dev/null
+whole $O User "$(person o1 1 a@x)" "$(person o2 2 e@x)" | merge
+between() { "$JOIN" diff --db "$db" --source $O --run "$@" | tail -n 1; }
+is 'what is decided behind a run is counted for the next' \
+	"$(between 1 2):$(between 2 3)" \
+	'0 added, 1 changed, 0 gone:0 added, 2 changed, 0 gone'
+
 # --- a rule that is too large
 rules "join \"User\" { sources = { \"okta\" }, $(printf '{ "email" },%.0s' {1..49}) }"
 whole $O User | merge
