@@ -166,10 +166,13 @@ print_runs(struct store *s, const char *db, int json, size_t before)
 		} else {
 			buf_fmt(&line,
 			    "%srun %s of %s\n        %s\n"
+			    "        idmesh join plan --db %s %s  # whom it "
+			    "touches; if that is right:\n"
 			    "        idmesh join approve --db %s %s",
 			    n + before == 0 ? "stopped\n  " : "  ",
 			    store_text(st, 0), store_text(st, 1),
-			    store_text(st, 2), db, store_text(st, 0));
+			    store_text(st, 2), db, store_text(st, 0), db,
+			    store_text(st, 0));
 			report_text(&line);
 		}
 		n++;

@@ -90,7 +90,7 @@ static const char synopsis[] =
     "idmesh join watermark --db FILE SOURCE [JSON]\n"
     "idmesh join runs --db FILE [--json]\n"
     "idmesh join dead --db FILE [--json] [--retry] [ID]...\n"
-    "idmesh join plan --db FILE [--all | --json] [PLAN]\n"
+    "idmesh join plan --db FILE [--all | --json] [PLAN|RUN]\n"
     "idmesh join approve --db FILE RUN|PLAN\n"
     "idmesh join explain --db FILE NAME [ATTRIBUTE]\n"
     "idmesh join held --db FILE [--json]\n"

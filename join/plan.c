@@ -19,8 +19,6 @@
 #include "opt.h"
 #include "report.h"
 
-#define SHOWN 20 /* of each kind */
-
 static const struct kind {
 	const char *word, *one, *many;
 } kinds[PLAN_KINDS] = {
@@ -40,8 +38,8 @@ static const struct kind {
 };
 
 struct asking {
-	const char *db, *plan; /* plan NULL: all that are stopped */
-	int all, json;
+	struct plan_show show;
+	const char *name; /* of a plan or a run, NULL: all that are stopped */
 };
 
 /* A row of the table. */
@@ -91,7 +89,7 @@ show_text(void *ctx, const struct plan_item *item)
 
 	if (item->what != x->what)
 		return true;
-	if (!x->q->all && x->shown == SHOWN)
+	if (!x->q->show.all && x->shown == PLAN_SHOWN)
 		return false;
 	x->shown++;
 	take_name(x, item);
@@ -147,7 +145,8 @@ show_kinds(struct showing *x)
 		if (x->shown < n)
 			report_print("  and %lld more: idmesh join plan --db "
 				     "%s --all %s\n",
-			    (long long)(n - x->shown), x->q->db, x->plan->hash);
+			    (long long)(n - x->shown), x->q->show.db,
+			    x->plan->hash);
 	}
 }
 
@@ -161,6 +160,18 @@ is_same(const struct showing *x, const char *hash)
 		 "the next run will judge; plan %s cannot be approved any more",
 	    x->plan->type, hash, x->plan->hash);
 	return false;
+}
+
+void
+plan_way_out(const char *db, const char *name)
+{
+	report_print("\n");
+	if (name != NULL)
+		report_print(
+		    "if that is right: idmesh join approve --db %s %s\n", db,
+		    name);
+	report_print("if it is wrong: mend the source, or narrow the rule, "
+		     "and run again; nothing was changed\n");
 }
 
 static int
@@ -181,19 +192,14 @@ show_plan(struct store *s, struct rules *r, const struct asking *q,
 	}
 	plan_open(&x.walk, s, t, hash);
 	same = is_same(&x, hash);
-	if (q->json) {
+	if (q->show.json) {
 		plan_each(&x.walk, show_json, &x);
 	} else {
 		report_print("plan %s of %s, stopped at %s\n  %s\n", plan->hash,
 		    plan->type, plan->at, plan->why);
 		plan_each(&x.walk, count_one, &x);
 		show_kinds(&x);
-		if (same)
-			report_print("\nif that is right: idmesh join approve "
-				     "--db %s %s\n",
-			    q->db, plan->hash);
-		report_print("if it is wrong: mend the source, or narrow the "
-			     "rule, and run again; nothing was changed\n");
+		plan_way_out(q->show.db, same ? plan->hash : NULL);
 	}
 	plan_close(&x.walk);
 	buf_free(&x.because.text);
@@ -234,23 +240,11 @@ static int
 show_plans(struct store *s, struct rules *r, const struct asking *q)
 {
 	struct stopped *list;
-	size_t n;
+	size_t n = read_plans(s, q->name, &list);
 	int rc = EXIT_DONE, one;
 
-	/* All that is read is of one moment, whoever writes meanwhile. */
-	store_do(s, "BEGIN", "");
-	store_refresh(s);
-	n = read_plans(s, q->plan, &list);
-	if (n == 0 && q->plan != NULL && !s->failed) {
-		log_error("no plan %s is stopped (any more): see `idmesh join "
-			  "held --db %s`",
-		    q->plan, q->db);
-		rc = EXIT_USAGE;
-	} else if (n == 0 && !q->json && !s->failed) {
-		report_print("no plan is stopped\n");
-	}
 	for (size_t i = 0; i < n; i++) {
-		if (i > 0 && !q->json)
+		if (i > 0 && !q->show.json)
 			report_print("\n");
 		one = show_plan(s, r, q, &list[i]);
 		rc = one > rc ? one : rc;
@@ -258,7 +252,15 @@ show_plans(struct store *s, struct rules *r, const struct asking *q)
 		free(list[i].why);
 	}
 	free(list);
-	store_do(s, "COMMIT", "");
+	n += plan_runs(s, q->name, &q->show, n == 0);
+	if (n == 0 && q->name != NULL && !s->failed) {
+		log_error("nothing called %s is stopped (any more): see "
+			  "`idmesh join held --db %s`",
+		    q->name, q->show.db);
+		rc = EXIT_USAGE;
+	} else if (n == 0 && !q->show.json && !s->failed) {
+		report_print("nothing is stopped\n");
+	}
 	return rc;
 }
 
@@ -268,21 +270,22 @@ plan_main(int argc, char **argv)
 	struct asking q = { 0 };
 	const char *dir = NULL;
 	const struct opt options[] = {
-		{ "db", 0, OPT_TEXT, &q.db, "FILE", "join's database", 0, 0 },
+		{ "db", 0, OPT_TEXT, &q.show.db, "FILE", "join's database", 0,
+		    0 },
 		{ "rules", 0, OPT_TEXT, &dir, "DIR",
 		    "folder of the rules ($IDMESH_RULES)", 0, 0 },
-		{ "all", 0, OPT_FLAG, &q.all, NULL,
+		{ "all", 0, OPT_FLAG, &q.show.all, NULL,
 		    "everybody, not only the first 20 of each kind", 0, 0 },
-		{ "json", 0, OPT_FLAG, &q.json, NULL,
+		{ "json", 0, OPT_FLAG, &q.show.json, NULL,
 		    "everybody, one JSON object a line", 0, 0 },
 		{ 0 },
 	};
 	const struct opt_use use = {
 		.name = "idmesh join plan",
 		.synopsis = "idmesh join plan --db FILE [--rules DIR] "
-			    "[--all | --json] [PLAN]",
-		.about = "Whom the plans would touch that a guard has stopped, "
-			 "and why.\nNothing is written.",
+			    "[--all | --json] [PLAN | RUN]",
+		.about = "Whom the plans and runs would touch that a guard has "
+			 "stopped, and why.\nNothing is written.",
 		.options = options,
 		.see = "Manual: idmesh-join(1)",
 		.args_max = 1,
@@ -291,15 +294,19 @@ plan_main(int argc, char **argv)
 	int rc, closed;
 
 	opt_parse(&use, &argc, argv);
-	if (q.db == NULL)
+	if (q.show.db == NULL)
 		opt_wrong(&use, "--db is missing");
-	q.plan = argc > 1 ? argv[1] : NULL;
-	j.rules_dir = rules_of(q.db, dir);
+	q.name = argc > 1 ? argv[1] : NULL;
+	j.rules_dir = rules_of(q.show.db, dir);
 	if (join_load_rules(&j) != 0)
 		return EXIT_USAGE;
-	rc = store_open(&j.store, q.db, STORE_READ);
+	rc = store_open(&j.store, q.show.db, STORE_READ);
 	if (rc == EXIT_DONE) {
+		/* All that is read is of one moment, whoever writes. */
+		store_do(j.store, "BEGIN", "");
+		store_refresh(j.store);
 		rc = show_plans(j.store, j.rules, &q);
+		store_do(j.store, "COMMIT", "");
 		closed = report_close(j.store);
 		rc = rc == EXIT_DONE ? closed : rc;
 	}

@@ -2,9 +2,10 @@
 #define IDMESH_JOIN_PLAN_H
 
 /*
- * plan.h - whom a merge that its guard stopped would touch.
+ * plan.h - whom a merge or a run that its guard stopped would touch.
  *
  *   plan.c          `join plan`: says it, kind by kind
+ *   plan_run.c      whom a run would let go that is held
  *   plan_walk.c     the components of the plan, person by person
  *   plan_because.c  why: the rule, the decision or the source behind it
  *
@@ -64,6 +65,17 @@ struct plan_because {
 };
 void plan_explain(const struct plan_walk *w, const struct plan_item *item,
     struct plan_because *b);
+
+/* plan_run.c: the runs that are held, or that of the name; how many. */
+struct plan_show {
+	const char *db;
+	int all, json;
+};
+#define PLAN_SHOWN 20 /* of each kind, unless all */
+size_t plan_runs(struct store *s, const char *name,
+    const struct plan_show *show, bool first);
+/* plan.c: what to type when it is right, and what to do when it is not. */
+void plan_way_out(const char *db, const char *name);
 
 int plan_main(int argc, char **argv);
 

@@ -93,10 +93,10 @@ too_many(
 static void
 tell_held(struct join *j, const struct flow *f, const char *why)
 {
-	log_warn("%s %s run %lld: %s; if that is right: "
-		 "idmesh join approve --db %s %lld",
+	log_warn("%s %s run %lld: %s; whom it touches: idmesh join plan --db "
+		 "%s; if that is right: idmesh join approve --db %s %lld",
 	    f->source, f->stream, (long long)f->run, why, j->store->path,
-	    (long long)f->run);
+	    j->store->path, (long long)f->run);
 	j->held = true;
 }
 
