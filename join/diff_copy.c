@@ -22,6 +22,7 @@
 #include <unistd.h>
 
 #include "clock.h"
+#include "folder.h"
 #include "json.h"
 #include "lines.h"
 #include "log.h"
@@ -52,7 +53,7 @@ static int
 start_transform(struct feed *f, const char *rules)
 {
 	char option[] = "--rules", workers[] = "-j2";
-	char *program = transform_program(), *dir = xstrdup(rules);
+	char *program = folder_program("transform"), *dir = xstrdup(rules);
 	char *argv[] = { program, option, dir, workers, NULL };
 	posix_spawn_file_actions_t files;
 	int in[2], out[2], rc = -1;

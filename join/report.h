@@ -23,8 +23,6 @@ struct dead_filter {
 	size_t n;
 };
 int dead_retry(const struct dead_filter *f);
-/* idmesh-transform stands beside this program; the caller frees its path. */
-char *transform_program(void);
 
 /* One line of JSON to stdout; the buffer is empty then. */
 void report_line(struct buf *b);

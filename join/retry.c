@@ -12,7 +12,6 @@
 #include "join.h"
 
 #include <errno.h>
-#include <limits.h>
 #include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -22,6 +21,7 @@
 #include <unistd.h>
 
 #include "clock.h"
+#include "folder.h"
 #include "leave.h"
 #include "lines.h"
 #include "log.h"
@@ -140,20 +140,6 @@ read_chunk(struct retry *r)
 	return r->n;
 }
 
-char *
-transform_program(void)
-{
-	char self[PATH_MAX];
-	ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
-	char *slash;
-
-	if (n < 0)
-		return NULL;
-	self[n] = '\0';
-	slash = strrchr(self, '/');
-	return xasprintf("%.*sidmesh-transform", (int)(slash + 1 - self), self);
-}
-
 /* Runs transform from one descriptor to another; its exit code. */
 static int
 run_transform(const struct retry *r, int in, int out)
@@ -161,7 +147,8 @@ run_transform(const struct retry *r, int in, int out)
 	/* Two workers: the one that a record kills is replaced. */
 	char rules_option[] = "--rules", workers[] = "-j2",
 	     raw[] = "--keep-raw";
-	char *program = transform_program(), *dir = xstrdup(r->filter->rules);
+	char *program = folder_program("transform"),
+	     *dir = xstrdup(r->filter->rules);
 	char *argv[] = { program, rules_option, dir, workers,
 		r->j->raw != NULL ? raw : NULL, NULL };
 	posix_spawn_file_actions_t files;

@@ -2,13 +2,15 @@
  * folder.c - a new file's name, made as durable as what is in the file.
  *
  * join and the sinks call it when they have made a database or a target,
- * curve.c and secret_file.c when they write keys and secrets.
+ * curve.c and secret_file.c when they write keys and secrets; run and join
+ * find the other programs here.
  */
 
 #include "folder.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -25,6 +27,21 @@ folder_of(const char *path)
 	if (slash == path)
 		return xstrdup("/");
 	return xstrndup(path, (size_t)(slash - path));
+}
+
+char *
+folder_program(const char *name)
+{
+	char self[PATH_MAX], *folder, *path;
+	ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
+
+	if (n < 0)
+		return NULL;
+	self[n] = '\0';
+	folder = folder_of(self);
+	path = xasprintf("%s/idmesh-%s", folder, name);
+	free(folder);
+	return path;
 }
 
 int

@@ -21,6 +21,12 @@ int folder_sync(const char *path);
 /* The folder that holds `path`, "." without one; the caller frees it. */
 char *folder_of(const char *path);
 
+/*
+ * The path of idmesh-NAME, which stands beside the program that runs; the
+ * caller frees it.  NULL with errno.
+ */
+char *folder_program(const char *name);
+
 /* Writes all of it to a file; -1 with errno. */
 int folder_write(int fd, const void *bytes, size_t len);
 

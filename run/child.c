@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "clock.h"
+#include "folder.h"
 #include "log.h"
 #include "mem.h"
 
@@ -32,9 +33,14 @@ role_name(enum role role)
 }
 
 char *
-child_program(const struct run *r, const char *name)
+child_program(const char *name)
 {
-	return xasprintf("%s/idmesh-%s", r->folder, name);
+	char *path = folder_program(name);
+
+	if (path == NULL)
+		die(EXIT_TEMPORARY, "cannot find the programs: %s",
+		    strerror(errno));
+	return path;
 }
 
 /* Only fetch may see where secrets are, or what they are. */

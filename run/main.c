@@ -10,7 +10,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -88,23 +87,6 @@ check_mode(const char *mode)
 		opt_wrong(&use, "--mode: %s is not auto, full or delta", mode);
 }
 
-/* The folder of this program: the others stand beside it. */
-static char *
-own_folder(void)
-{
-	char path[PATH_MAX];
-	ssize_t n = readlink("/proc/self/exe", path, sizeof(path) - 1);
-	char *slash;
-
-	if (n <= 0)
-		die(EXIT_TEMPORARY, "cannot find the programs: %s",
-		    strerror(errno));
-	path[n] = '\0';
-	slash = strrchr(path, '/');
-	*slash = '\0';
-	return xstrdup(path);
-}
-
 /* One run a state file; join itself holds another lock while it writes. */
 static int
 lock_state(const char *state)
@@ -157,7 +139,6 @@ main(int argc, char *argv[])
 		.full_ms = -1,
 		.runtime_fd = -1,
 		.code = EXIT_USAGE };
-	char *folder;
 
 	log_open("idmesh-run");
 	opt_parse(&use, &argc, argv);
@@ -170,14 +151,11 @@ main(int argc, char *argv[])
 	if (read_config(&r, argv[1]) < 0)
 		goto out;
 	r.code = EXIT_DONE;
-	folder = own_folder();
-	r.folder = folder;
 	r.lock_fd = lock_state(r.config.state);
 	if (set_build(&r) == 0)
 		r.code = supervise(&r);
 	set_free(&r);
 	close(r.lock_fd);
-	free(folder);
 out:
 	config_run_free(&r.config);
 	loop_free(r.loop);

@@ -72,7 +72,6 @@ enum phase { PHASE_ROUND, PHASE_IDLE, PHASE_STOP };
 struct run {
 	const struct run_options *options;
 	struct config_run config;
-	const char *folder; /* of the programs */
 	char *runtime; /* owned: 0700 folder of the sockets and the scope */
 	int runtime_fd; /* its lock */
 	struct child *children; /* owned */
@@ -120,7 +119,7 @@ struct child *child_reap(struct run *r);
 /* Runs a program to its end and keeps its stdout; its exit code. */
 int child_capture(char *const argv[], struct buf *out, bool silent);
 /* Path of a program of this release; the caller frees it. */
-char *child_program(const struct run *r, const char *name);
+char *child_program(const char *name);
 
 /* out.c: the sources of a fetch that could not be read in this round ... */
 void out_goes(struct child *c);

@@ -95,7 +95,7 @@ add_sinks(struct run *r)
 		struct child *c = add(r, ROLE_SINK);
 
 		c->target = r->config.sinks.items[i];
-		word_take(c, child_program(r, "sink"));
+		word_take(c, child_program("sink"));
 		word(c, r->config.sinks.items[i]);
 		socket_option(r, c, "--commit", "mesh", i);
 	}
@@ -106,7 +106,7 @@ add_join(struct run *r, const struct config_source *sources)
 {
 	struct child *c = add(r, ROLE_JOIN);
 
-	word_take(c, child_program(r, "join"));
+	word_take(c, child_program("join"));
 	word(c, "--db");
 	word(c, r->config.state);
 	rules_option(r, c);
@@ -131,7 +131,7 @@ add_transform(struct run *r, size_t n_fetch)
 	    r->options->workers > 0 ? r->options->workers : r->config.workers;
 	struct child *c = add(r, ROLE_TRANSFORM);
 
-	word_take(c, child_program(r, "transform"));
+	word_take(c, child_program("transform"));
 	rules_option(r, c);
 	word(c, "-j");
 	word_take(c, xasprintf("%lld", (long long)workers));
@@ -169,7 +169,7 @@ set_scope(struct run *r)
 	struct buf out = { 0 };
 	int code;
 
-	word_take(&describe, child_program(r, "transform"));
+	word_take(&describe, child_program("transform"));
 	word(&describe, "describe");
 	rules_option(r, &describe);
 	code = child_capture(describe.argv, &out, false);
@@ -197,7 +197,7 @@ add_fetch(struct run *r, const struct config_source *sources, size_t first,
 {
 	struct child *c = add(r, ROLE_FETCH);
 
-	word_take(c, child_program(r, "fetch"));
+	word_take(c, child_program("fetch"));
 	for (size_t i = first; i < r->config.sources.n; i++)
 		if (strcmp(sources[i].tenant, sources[first].tenant) == 0) {
 			word(c, r->config.sources.items[i]);

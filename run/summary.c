@@ -139,7 +139,7 @@ keep_full(const struct run *run, struct runs *r, yyjson_doc *doc)
 static int
 ask_join(const struct run *run, struct buf *out)
 {
-	char *program = child_program(run, "join");
+	char *program = child_program("join");
 	char *db = xasprintf("--db=%s", run->config.state);
 	char verb[] = "runs", json[] = "--json";
 	char *argv[] = { program, verb, db, json, NULL };

@@ -15,6 +15,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "folder.h"
 #include "mem.h"
 
 /* What is behind "sqlite:"; NULL for a target that is no file. */
@@ -41,8 +42,7 @@ spelling(const char *path)
 
 	if (real != NULL)
 		return real;
-	folder = slash == NULL ? xstrdup(".")
-			       : xstrndup(path, (size_t)(slash - path) + 1);
+	folder = folder_of(path);
 	real = realpath(folder, NULL);
 	free(folder);
 	if (real == NULL)
@@ -82,10 +82,7 @@ same(const char *a, const char *b)
 static int
 check_folder(const struct config_run *c, struct buf *errors)
 {
-	const char *slash = strrchr(c->state, '/');
-	char *folder = slash == NULL
-			   ? xstrdup(".")
-			   : xstrndup(c->state, (size_t)(slash - c->state) + 1);
+	char *folder = folder_of(c->state);
 	int rc = 0;
 
 	if (access(folder, W_OK | X_OK) < 0) {
