@@ -44,6 +44,14 @@ enum verdict judge(
     const struct http_answer *a, const char *base_url, struct why *why);
 /* Is it the 500 that a smaller page may cure? */
 bool judge_timeout(const struct http_answer *a);
+/*
+ * judge_common.c: sets *verdict and why when the answer means the same
+ * whatever API it is of; `key` of the source file has the address.
+ */
+bool judge_common(const struct http_answer *a, const char *base_url,
+    const char *key, enum verdict *verdict, struct why *why);
+/* Text of an answer as a part of a line; NULL is none. */
+void judge_copy(char *out, size_t room, const char *text);
 
 /*
  * The end of a call: OK with the document of the body, or the verdict that

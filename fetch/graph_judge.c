@@ -35,15 +35,6 @@ is_resync(const char *code)
 	return false;
 }
 
-static void
-copy_text(char *out, size_t room, const char *s)
-{
-	snprintf(out, room, "%s", s != NULL ? s : "");
-	for (char *p = out; *p != '\0'; p++)
-		if ((unsigned char)*p < ' ')
-			*p = ' ';
-}
-
 static yyjson_val *
 inner(yyjson_val *error)
 {
@@ -59,20 +50,20 @@ read_failure(const struct http_answer *a, struct failure *f)
 	yyjson_val *at = json_get(yyjson_doc_get_root(doc), "error");
 
 	memset(f, 0, sizeof(*f));
-	copy_text(f->code, sizeof(f->code), json_text(at, "code"));
-	copy_text(f->message, sizeof(f->message), json_text(at, "message"));
+	judge_copy(f->code, sizeof(f->code), json_text(at, "code"));
+	judge_copy(f->message, sizeof(f->message), json_text(at, "message"));
 	for (int i = 0; at != NULL && i < DEPTH_MAX; i++) {
 		const char *code = json_text(at, "code");
 		const char *trace = json_text(at, "request-id");
 
 		if (code != NULL && is_resync(code))
-			copy_text(f->code, sizeof(f->code), code);
+			judge_copy(f->code, sizeof(f->code), code);
 		if (trace != NULL)
-			copy_text(f->trace, sizeof(f->trace), trace);
+			judge_copy(f->trace, sizeof(f->trace), trace);
 		at = inner(at);
 	}
 	if (a->request_id[0] != '\0')
-		copy_text(f->trace, sizeof(f->trace), a->request_id);
+		judge_copy(f->trace, sizeof(f->trace), a->request_id);
 	yyjson_doc_free(doc);
 }
 
@@ -85,28 +76,6 @@ say(struct why *why, const struct http_answer *a, const struct failure *f,
 	why_set(why, "E_GRAPH", f->trace, "HTTP %d%s%s%s%s%s%s", a->status,
 	    coded ? " " : "", f->code, told ? " " : "", f->message,
 	    advice[0] != '\0' ? ": " : "", advice);
-}
-
-static enum verdict
-judge_network(
-    const struct http_answer *a, const char *base_url, struct why *why)
-{
-	why_set(why, "E_NETWORK", NULL, "%s: %s", base_url, a->error);
-	if (!a->hopeless)
-		return VERDICT_RETRY;
-	return a->body.len > 0 ? VERDICT_FAILED : VERDICT_CONFIG;
-}
-
-static enum verdict
-judge_redirect(
-    const struct http_answer *a, const char *base_url, struct why *why)
-{
-	why_set(why, "E_REDIRECT", a->request_id,
-	    "HTTP %d: %s sends requests on to %s; the token goes nowhere "
-	    "else, so set Cloud or BaseUrl to the address that answers",
-	    a->status, base_url,
-	    a->location[0] != '\0' ? a->location : "another address");
-	return VERDICT_CONFIG;
 }
 
 static enum verdict
@@ -168,14 +137,11 @@ judge_rest(const struct http_answer *a)
 enum verdict
 graph_judge(const struct http_answer *a, const char *base_url, struct why *why)
 {
+	enum verdict verdict;
 	struct failure f;
 
-	if (a->status == 0)
-		return judge_network(a, base_url, why);
-	if (a->status == 200)
-		return VERDICT_OK;
-	if (a->status >= 300 && a->status < 400)
-		return judge_redirect(a, base_url, why);
+	if (judge_common(a, base_url, "Cloud or BaseUrl", &verdict, why))
+		return verdict;
 	read_failure(a, &f);
 	if (a->status == 401)
 		return judge_401(a, &f, base_url, why);

@@ -21,26 +21,18 @@ struct failure {
 };
 
 static void
-copy_text(char *out, size_t room, const char *s)
-{
-	snprintf(out, room, "%s", s != NULL ? s : "");
-	for (char *p = out; *p != '\0'; p++)
-		if ((unsigned char)*p < ' ')
-			*p = ' ';
-}
-
-static void
 read_failure(const struct http_answer *a, struct failure *f)
 {
 	yyjson_doc *doc = yyjson_read(a->body.data, a->body.len, 0);
 	yyjson_val *root = yyjson_doc_get_root(doc), *cause;
 
 	memset(f, 0, sizeof(*f));
-	copy_text(f->code, sizeof(f->code), json_text(root, "errorCode"));
-	copy_text(
+	judge_copy(f->code, sizeof(f->code), json_text(root, "errorCode"));
+	judge_copy(
 	    f->summary, sizeof(f->summary), json_text(root, "errorSummary"));
 	cause = yyjson_arr_get_first(json_get(root, "errorCauses"));
-	copy_text(f->cause, sizeof(f->cause), json_text(cause, "errorSummary"));
+	judge_copy(
+	    f->cause, sizeof(f->cause), json_text(cause, "errorSummary"));
 	yyjson_doc_free(doc);
 }
 
@@ -127,39 +119,14 @@ judge_404(const struct http_answer *a, const struct failure *f,
 	return VERDICT_CONFIG;
 }
 
-static enum verdict
-judge_redirect(
-    const struct http_answer *a, const char *base_url, struct why *why)
-{
-	why_set(why, "E_REDIRECT", a->request_id,
-	    "HTTP %d: %s sends requests on to %s; the token goes nowhere "
-	    "but to OrgDomain, so set that to the address that answers",
-	    a->status, base_url,
-	    a->location[0] != '\0' ? a->location : "another address");
-	return VERDICT_CONFIG;
-}
-
-static enum verdict
-judge_network(
-    const struct http_answer *a, const char *base_url, struct why *why)
-{
-	why_set(why, "E_NETWORK", NULL, "%s: %s", base_url, a->error);
-	if (!a->hopeless)
-		return VERDICT_RETRY;
-	return a->body.len > 0 ? VERDICT_FAILED : VERDICT_CONFIG;
-}
-
 enum verdict
 judge(const struct http_answer *a, const char *base_url, struct why *why)
 {
+	enum verdict verdict;
 	struct failure f;
 
-	if (a->status == 0)
-		return judge_network(a, base_url, why);
-	if (a->status == 200)
-		return VERDICT_OK;
-	if (a->status >= 300 && a->status < 400)
-		return judge_redirect(a, base_url, why);
+	if (judge_common(a, base_url, "OrgDomain", &verdict, why))
+		return verdict;
 	read_failure(a, &f);
 	switch (a->status) {
 	case 400:

@@ -15,6 +15,7 @@
 #define RETRY_BASE_MS 2
 #include "fetch/call.c"
 #include "fetch/judge.c"
+#include "fetch/judge_common.c"
 #include "fetch/schedule.c"
 #include "fetch/span.c"
 #include "fetch/url.c"

@@ -21,6 +21,7 @@
 #undef REMOVED
 #include "fetch/graph_seen.c"
 #include "fetch/graph_select.c"
+#include "fetch/judge_common.c"
 
 #define BASE "https://graph.microsoft.com"
 #define GRAPH(code, inner)                                          \

@@ -12,6 +12,7 @@
 #include <cmocka.h>
 
 #include "fetch/judge.c"
+#include "fetch/judge_common.c"
 #include "fetch/url.c"
 
 #define BASE "https://contoso.okta.com"

@@ -14,6 +14,7 @@
 
 #include "fetch/call.c"
 #include "fetch/judge.c"
+#include "fetch/judge_common.c"
 #include "fetch/okta.c"
 #include "fetch/schedule.c"
 #include "fetch/span.c"
