@@ -167,8 +167,12 @@ because_joined(const struct plan_walk *w, const struct plan_item *item,
 	const struct match_place *place = &out->places[item->i];
 	size_t i = 0;
 
+	int64_t was = w->world.mesh[w->part.objects[item->i]];
+
 	find_name(w->s, pk_of(w, item->i), &b->text);
 	buf_str(&b->text, " would become part of them");
+	if (was != 0)
+		buf_fmt(&b->text, ", who is %s now,", merge_mesh_id(w->s, was));
 	if (place->with != MATCH_NOBODY) {
 		add_key(w, " by ", place->evidence, b);
 		return;

@@ -37,6 +37,16 @@ is 'too many changed keys: exit 1, nothing is done' \
 	"$status:$(mesh):$(state):$changes" "1:$before:stopped:"
 like 'with the numbers and the way out' "$err" \
 	"3 of 8 change in guarded attributes; guard change \(.*rules.lua:[0-9]+\).*approve --db $db $(plan)"
+run "$JOIN" plan --db "$db" --rules "$TMP/rules" --json
+is 'and each of them is named by the plan' \
+	"$status:$(jq -r '[.what, .object] | join(" ")' <<<"$out" | sort | paste -sd,)" \
+	'0:change okta:contoso/o1,change okta:contoso/o2,change okta:contoso/o3'
+sqlite3 "$db" ".backup $TMP/moved.db"
+sqlite3 "$TMP/moved.db" "UPDATE plan SET hash = '0123456789abcdef' WHERE state = 'stopped'"
+run "$JOIN" plan --db "$TMP/moved.db" --rules "$TMP/rules"
+like 'what is not the stopped plan any more is said not to be' "$status:$err" \
+	"^1:.*moved on.* $(plan),.* 0123456789abcdef cannot be approved"
+unlike 'and cannot be approved' "$out" 'join approve'
 first=$(plan)
 run "$JOIN" approve --db "$db" --rules "$TMP/rules" 0123456789abcdef
 is 'another plan is refused' "$status" 100
