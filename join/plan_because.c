@@ -166,7 +166,6 @@ because_joined(const struct plan_walk *w, const struct plan_item *item,
 	const struct match_output *out = &w->part.out;
 	const struct match_place *place = &out->places[item->i];
 	size_t i = 0;
-
 	int64_t was = w->world.mesh[w->part.objects[item->i]];
 
 	find_name(w->s, pk_of(w, item->i), &b->text);
