@@ -16,7 +16,6 @@
 
 #define TENANT_LEN_MAX 253
 #define CLIENT_LEN_MAX 128
-#define AT(member) offsetof(struct config_source, member)
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
 #define LETTERS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
 #define DIGITS "0123456789"
@@ -92,78 +91,44 @@ check_algorithm(const char *value, struct why *why)
 static const struct option config_json[] = {
 	{ .name = "TenantId",
 	    .kind = OPTION_TEXT,
-	    .offset = AT(tenant_id),
+	    .offset = SOURCE_AT(tenant_id),
 	    .check = check_tenant,
 	    .form = "\"TenantId\": \"contoso.onmicrosoft.com\"" },
 	{ .name = "Cloud",
 	    .kind = OPTION_TEXT,
-	    .offset = AT(cloud),
+	    .offset = SOURCE_AT(cloud),
 	    .initial = "global",
 	    .check = check_cloud,
 	    .form = "\"Cloud\": \"global\"" },
-	{ .name = "ImportUsers",
-	    .kind = OPTION_FLAG,
-	    .offset = AT(import_users),
-	    .initial = "true",
-	    .form = "\"ImportUsers\": true" },
-	{ .name = "ImportGroups",
-	    .kind = OPTION_FLAG,
-	    .offset = AT(import_groups),
-	    .initial = "true",
-	    .form = "\"ImportGroups\": true" },
-	{ .name = "ImportMemberships",
-	    .kind = OPTION_FLAG,
-	    .offset = AT(import_memberships),
-	    .initial = "true",
-	    .form = "\"ImportMemberships\": true" },
-	{ .name = "RateLimitShare",
-	    .kind = OPTION_REAL,
-	    .offset = AT(rate_limit_share),
-	    .initial = "0.8",
-	    .min = 0,
-	    .max = 1,
-	    .form = "\"RateLimitShare\": 0.8" },
+	SOURCE_IMPORT("ImportUsers", import_users, "true"),
+	SOURCE_IMPORT("ImportGroups", import_groups, "true"),
+	SOURCE_IMPORT("ImportMemberships", import_memberships, "true"),
+	SOURCE_SHARE,
 	{ .name = "ResourceUnits",
 	    .kind = OPTION_INT,
-	    .offset = AT(resource_units),
+	    .offset = SOURCE_AT(resource_units),
 	    .initial = "3500",
 	    .min = 1,
 	    .max = 1000000,
 	    .form = "\"ResourceUnits\": 3500" },
-	{ .name = "MaxInFlight",
-	    .kind = OPTION_INT,
-	    .offset = AT(max_in_flight),
-	    .initial = "8",
-	    .min = 1,
-	    .max = 300,
-	    .form = "\"MaxInFlight\": 8" },
-	{ .name = "BaseUrl",
-	    .kind = OPTION_TEXT,
-	    .offset = AT(base_url),
-	    .initial = "null",
-	    .check = config_check_base_url,
-	    .form = "\"BaseUrl\": \"http://127.0.0.1:8080\"" },
-	{ .name = "AuthorityUrl",
-	    .kind = OPTION_TEXT,
-	    .offset = AT(authority_url),
-	    .initial = "null",
-	    .check = config_check_base_url,
-	    .form = "\"AuthorityUrl\": \"http://127.0.0.1:8080\"" },
+	SOURCE_IN_FLIGHT,
+	SOURCE_ADDRESS("BaseUrl", base_url),
+	SOURCE_ADDRESS("AuthorityUrl", authority_url),
 	{ .name = NULL },
 };
 
-#define MODE                                                                  \
-	{                                                                     \
-		.name = "Mode", .kind = OPTION_TEXT, .offset = AT(auth_mode), \
-		.check = check_mode,                                          \
-		.form = "\"Mode\": \"ClientSecret\" or \"Certificate\""       \
+#define MODE                                                            \
+	{                                                               \
+		.name = "Mode", .kind = OPTION_TEXT,                    \
+		.offset = SOURCE_AT(auth_mode), .check = check_mode,    \
+		.form = "\"Mode\": \"ClientSecret\" or \"Certificate\"" \
 	}
-#define CLIENT_ID                                                  \
-	{                                                          \
-		.name = "ClientId", .kind = OPTION_TEXT,           \
-		.offset = AT(client_id), .check = check_client,    \
-		.form = "\"ClientId\": "                           \
-			"\"11111111-2222-3333-4444-555555555555\"" \
+#define CLIENT_ID                                                      \
+	{                                                              \
+		.name = "ClientId", .kind = OPTION_TEXT,               \
+		.offset = SOURCE_AT(client_id), .check = check_client, \
+		.form = "\"ClientId\": "                               \
+			"\"11111111-2222-3333-4444-555555555555\""     \
 	}
 
 static const struct option auth_secret[] = {
@@ -171,7 +136,7 @@ static const struct option auth_secret[] = {
 	CLIENT_ID,
 	{ .name = "ClientSecret",
 	    .kind = OPTION_TEXT,
-	    .offset = AT(client_secret),
+	    .offset = SOURCE_AT(client_secret),
 	    .check = secret_name_valid,
 	    .form = "\"ClientSecret\": \"secret://entra/contoso/secret\"" },
 	{ .name = NULL },
@@ -182,17 +147,17 @@ static const struct option auth_certificate[] = {
 	CLIENT_ID,
 	{ .name = "Certificate",
 	    .kind = OPTION_TEXT,
-	    .offset = AT(certificate),
+	    .offset = SOURCE_AT(certificate),
 	    .check = secret_name_valid,
 	    .form = "\"Certificate\": \"secret://entra/contoso/cert\"" },
 	{ .name = "PrivateKey",
 	    .kind = OPTION_TEXT,
-	    .offset = AT(private_key),
+	    .offset = SOURCE_AT(private_key),
 	    .check = secret_name_valid,
 	    .form = "\"PrivateKey\": \"secret://entra/contoso/key\"" },
 	{ .name = "Algorithm",
 	    .kind = OPTION_TEXT,
-	    .offset = AT(algorithm),
+	    .offset = SOURCE_AT(algorithm),
 	    .initial = "PS256",
 	    .check = check_algorithm,
 	    .form = "\"Algorithm\": \"PS256\"" },
@@ -200,16 +165,7 @@ static const struct option auth_certificate[] = {
 };
 
 #define OUTER(auth, hint)                                      \
-	{ .name = "connector",                                 \
-		.kind = OPTION_TEXT,                           \
-		.offset = AT(connector),                       \
-		.check = config_check_connector,               \
-		.form = "\"connector\": \"entra\"" },          \
-	    { .name = "name",                                  \
-		    .kind = OPTION_TEXT,                       \
-		    .offset = AT(name),                        \
-		    .check = config_check_name,                \
-		    .form = "\"name\": \"contoso\"" },         \
+	SOURCE_HEAD("entra"),                                  \
 	    { .name = "ConfigJson",                            \
 		    .kind = OPTION_OBJECT,                     \
 		    .inside = config_json,                     \
@@ -245,13 +201,9 @@ config_entra(yyjson_val *root)
 static char *
 address(char *given, const char *host)
 {
-	size_t len;
-
 	if (given == NULL)
 		return xstrdup(host);
-	len = strlen(given);
-	if (given[len - 1] == '/')
-		given[len - 1] = '\0';
+	config_cut_slash(given);
 	return given;
 }
 

@@ -74,6 +74,45 @@ int config_choice(
 int config_check_connector(const char *value, struct why *why);
 int config_check_name(const char *value, struct why *why);
 int config_check_base_url(const char *value, struct why *why);
+/* One / at the end is the writer's. */
+void config_cut_slash(char *url);
+
+/* Rows of the table of a source that more than one connector has. */
+#define SOURCE_AT(member) offsetof(struct config_source, member)
+#define SOURCE_HEAD(kind_)                                             \
+	{ .name = "connector",                                         \
+		.kind = OPTION_TEXT,                                   \
+		.offset = SOURCE_AT(connector),                        \
+		.check = config_check_connector,                       \
+		.form = "\"connector\": \"" kind_ "\"" },              \
+	{                                                              \
+		.name = "name", .kind = OPTION_TEXT,                   \
+		.offset = SOURCE_AT(name), .check = config_check_name, \
+		.form = "\"name\": \"contoso\""                        \
+	}
+#define SOURCE_ADDRESS(key, member)                                            \
+	{                                                                      \
+		.name = key, .kind = OPTION_TEXT, .offset = SOURCE_AT(member), \
+		.initial = "null", .check = config_check_base_url,             \
+		.form = "\"" key "\": \"http://127.0.0.1:8080\""               \
+	}
+#define SOURCE_IMPORT(key, member, initial_)                                   \
+	{                                                                      \
+		.name = key, .kind = OPTION_FLAG, .offset = SOURCE_AT(member), \
+		.initial = initial_, .form = "\"" key "\": true"               \
+	}
+#define SOURCE_SHARE                                                     \
+	{                                                                \
+		.name = "RateLimitShare", .kind = OPTION_REAL,           \
+		.offset = SOURCE_AT(rate_limit_share), .initial = "0.8", \
+		.min = 0, .max = 1, .form = "\"RateLimitShare\": 0.8"    \
+	}
+#define SOURCE_IN_FLIGHT                                                      \
+	{                                                                     \
+		.name = "MaxInFlight", .kind = OPTION_INT,                    \
+		.offset = SOURCE_AT(max_in_flight), .initial = "8", .min = 1, \
+		.max = 300, .form = "\"MaxInFlight\": 8"                      \
+	}
 
 /* config_entra.c: the table for the AuthJson.Mode, and what follows from it. */
 const struct option *config_entra(yyjson_val *root);

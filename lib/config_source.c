@@ -19,7 +19,6 @@
 
 #define NAME_LEN_MAX 64
 #define HOST_LEN_MAX 253
-#define AT(member) offsetof(struct config_source, member)
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
 
 int
@@ -189,104 +188,62 @@ check_mode(const char *value, struct why *why)
 static const struct option config_json[] = {
 	{ .name = "OrgDomain",
 	    .kind = OPTION_TEXT,
-	    .offset = AT(org_domain),
+	    .offset = SOURCE_AT(org_domain),
 	    .check = check_org_domain,
 	    .form = "\"OrgDomain\": \"contoso.okta.com\"" },
-	{ .name = "BaseUrl",
-	    .kind = OPTION_TEXT,
-	    .offset = AT(base_url),
-	    .initial = "null",
-	    .check = config_check_base_url,
-	    .form = "\"BaseUrl\": \"http://127.0.0.1:8080\"" },
+	SOURCE_ADDRESS("BaseUrl", base_url),
 	{ .name = "UserSearchFilter",
 	    .kind = OPTION_TEXT,
-	    .offset = AT(user_search_filter),
+	    .offset = SOURCE_AT(user_search_filter),
 	    .initial = "null",
 	    .check = check_filter,
 	    .form = "\"UserSearchFilter\": \"status eq \\\"ACTIVE\\\"\" or "
 		    "null" },
 	{ .name = "PageSize",
 	    .kind = OPTION_INT,
-	    .offset = AT(page_size),
+	    .offset = SOURCE_AT(page_size),
 	    .initial = "200",
 	    .min = 1,
 	    .max = 200,
 	    .form = "\"PageSize\": 200" },
-	{ .name = "ImportUsers",
-	    .kind = OPTION_FLAG,
-	    .offset = AT(import_users),
-	    .initial = "true",
-	    .form = "\"ImportUsers\": true" },
-	{ .name = "ImportGroups",
-	    .kind = OPTION_FLAG,
-	    .offset = AT(import_groups),
-	    .initial = "true",
-	    .form = "\"ImportGroups\": true" },
-	{ .name = "ImportMemberships",
-	    .kind = OPTION_FLAG,
-	    .offset = AT(import_memberships),
-	    .initial = "true",
-	    .form = "\"ImportMemberships\": true" },
-	{ .name = "ImportGroupRules",
-	    .kind = OPTION_FLAG,
-	    .offset = AT(import_group_rules),
-	    .initial = "false",
-	    .form = "\"ImportGroupRules\": true" },
+	SOURCE_IMPORT("ImportUsers", import_users, "true"),
+	SOURCE_IMPORT("ImportGroups", import_groups, "true"),
+	SOURCE_IMPORT("ImportMemberships", import_memberships, "true"),
+	SOURCE_IMPORT("ImportGroupRules", import_group_rules, "false"),
 	{ .name = "ExternalIdAttribute",
 	    .kind = OPTION_TEXT,
-	    .offset = AT(external_id_attribute),
+	    .offset = SOURCE_AT(external_id_attribute),
 	    .initial = "id",
 	    .check = check_external_id,
 	    .form = "\"ExternalIdAttribute\": \"id\"" },
-	{ .name = "RateLimitShare",
-	    .kind = OPTION_REAL,
-	    .offset = AT(rate_limit_share),
-	    .initial = "0.8",
-	    .min = 0,
-	    .max = 1,
-	    .form = "\"RateLimitShare\": 0.8" },
+	SOURCE_SHARE,
 	{ .name = "RateLimitReserve",
 	    .kind = OPTION_INT,
-	    .offset = AT(rate_limit_reserve),
+	    .offset = SOURCE_AT(rate_limit_reserve),
 	    .initial = "0",
 	    .min = 0,
 	    .max = 10000,
 	    .form = "\"RateLimitReserve\": 0" },
-	{ .name = "MaxInFlight",
-	    .kind = OPTION_INT,
-	    .offset = AT(max_in_flight),
-	    .initial = "8",
-	    .min = 1,
-	    .max = 300,
-	    .form = "\"MaxInFlight\": 8" },
+	SOURCE_IN_FLIGHT,
 	{ .name = NULL },
 };
 
 static const struct option auth_json[] = {
 	{ .name = "Mode",
 	    .kind = OPTION_TEXT,
-	    .offset = AT(auth_mode),
+	    .offset = SOURCE_AT(auth_mode),
 	    .check = check_mode,
 	    .form = "\"Mode\": \"ApiKey\"" },
 	{ .name = "ApiKey",
 	    .kind = OPTION_TEXT,
-	    .offset = AT(api_key),
+	    .offset = SOURCE_AT(api_key),
 	    .check = secret_name_valid,
 	    .form = "\"ApiKey\": \"secret://okta/contoso/apitoken\"" },
 	{ .name = NULL },
 };
 
 static const struct option source[] = {
-	{ .name = "connector",
-	    .kind = OPTION_TEXT,
-	    .offset = AT(connector),
-	    .check = config_check_connector,
-	    .form = "\"connector\": \"okta\"" },
-	{ .name = "name",
-	    .kind = OPTION_TEXT,
-	    .offset = AT(name),
-	    .check = config_check_name,
-	    .form = "\"name\": \"contoso\"" },
+	SOURCE_HEAD("okta"),
 	{ .name = "ConfigJson",
 	    .kind = OPTION_OBJECT,
 	    .inside = config_json,
@@ -309,8 +266,8 @@ source_table(yyjson_val *root)
 	return source;
 }
 
-static void
-cut_slash(char *url)
+void
+config_cut_slash(char *url)
 {
 	size_t len = strlen(url);
 
@@ -323,7 +280,7 @@ okta_complete(struct config_source *c)
 {
 	if (c->base_url == NULL)
 		c->base_url = xasprintf("https://%s", c->org_domain);
-	cut_slash(c->base_url);
+	config_cut_slash(c->base_url);
 	c->tenant = xstrdup(c->base_url);
 }
 
