@@ -5,7 +5,7 @@
  * supervise.c tells when one goes out or is back, summary.c and show.c ask.
  */
 
-#include "run.h"
+#include "out.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -121,18 +121,6 @@ int child_capture(char *const argv[], struct buf *out, bool silent);
 /* Path of a program of this release; the caller frees it. */
 char *child_program(const char *name);
 
-/* out.c: the sources of a fetch that could not be read in this round ... */
-void out_goes(struct child *c);
-/* ... could again, which is said once ... */
-void out_comes_back(struct child *c);
-/* ... "okta:a, okta:b", "out for 2 rounds, since ..." ... */
-void out_names(const struct child *c, struct buf *text);
-void out_text(const struct child *c, struct buf *text);
-/* ... and all that are out: for STATUS, the summary, and as a JSON array. */
-void out_status(const struct run *r, struct buf *text);
-void out_print(const struct run *r);
-void out_json(const struct run *r, struct buf *json);
-
 /* words.c: what the programs say on stderr, and fetch as events. */
 void words_open(struct run *r);
 void words_close(struct run *r);

@@ -16,6 +16,7 @@
 #include "clock.h"
 #include "log.h"
 #include "notify.h"
+#include "out.h"
 
 #define STATUS_MS 1000
 

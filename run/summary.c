@@ -17,6 +17,7 @@
 #include "log.h"
 #include "mem.h"
 #include "msg.h"
+#include "out.h"
 #include "printed.h"
 #include "tally.h"
 

@@ -16,6 +16,7 @@
 #include "log.h"
 #include "msg.h"
 #include "notify.h"
+#include "out.h"
 
 /* `timeout` and others send SIGTERM twice at once: that is one wish. */
 #define AGAIN_MS 1000
