@@ -62,6 +62,10 @@ struct lua_host {
 	timer_t timer;
 	int has_timer, timer_pid; /* timers do not survive a fork */
 	volatile sig_atomic_t in_call, fired;
+	timer_t beat;
+	int beat_pid; /* whose it is, 0: there is none */
+	void (*tick)(void *arg); /* or NULL */
+	void *tick_arg;
 	int strikes; /* functions stopped on this page */
 	int logged; /* lines of log() on this page */
 

@@ -20,6 +20,8 @@
 #define GARBAGE (512 << 10) /* bytes that may wait for a collection */
 #define GRACE_S 1 /* processor seconds a C function may go on for */
 #define DEADLINE_SIGNAL (SIGRTMIN + 6)
+#define BEAT_SIGNAL (SIGRTMIN + 7)
+#define BEAT_NS 500000000
 
 /* Keys of the registry: any address will do. */
 static const char key_functions, key_env;
@@ -133,6 +135,61 @@ disarm(struct lua_host *h)
 	lua_sethook(h->L, NULL, 0, 0);
 }
 
+/* The hook goes at once: with one in force Lua is several times slower. */
+static void
+breathe(lua_State *L, lua_Debug *ar)
+{
+	struct lua_host *h = lua_api_host(L);
+
+	(void)ar;
+	lua_sethook(L, NULL, 0, 0);
+	/* The deadline may have come just before. */
+	if (h->fired)
+		lua_sethook(L, stop, LUA_MASKCALL | LUA_MASKCOUNT, 1);
+	if (h->tick != NULL)
+		h->tick(h->tick_arg);
+}
+
+static void
+on_beat(int sig)
+{
+	struct lua_host *h = armed;
+
+	(void)sig;
+	if (h != NULL && h->in_call && !h->fired)
+		lua_sethook(h->L, breathe, LUA_MASKCALL | LUA_MASKCOUNT, 1);
+}
+
+/* Time that passes for others: they wait for a word of us. */
+static void
+make_beat(struct lua_host *h)
+{
+	struct sigaction sa = { .sa_handler = on_beat, .sa_flags = SA_RESTART };
+	struct sigevent event = { .sigev_notify = SIGEV_SIGNAL,
+		.sigev_signo = BEAT_SIGNAL };
+
+	sigemptyset(&sa.sa_mask);
+	sigaction(BEAT_SIGNAL, &sa, NULL);
+	if (timer_create(CLOCK_MONOTONIC, &event, &h->beat) == 0)
+		h->beat_pid = getpid();
+}
+
+void
+lua_host_tick(struct lua_host *h, void (*tick)(void *arg), void *arg)
+{
+	struct timespec pause = { .tv_nsec = tick != NULL ? BEAT_NS : 0 };
+	struct itimerspec spec = { .it_value = pause, .it_interval = pause };
+
+	if (h->functions == 0 || (tick == NULL && h->tick == NULL))
+		return;
+	h->tick = tick;
+	h->tick_arg = arg;
+	if (h->beat_pid != getpid())
+		make_beat(h);
+	if (h->beat_pid == getpid())
+		timer_settime(h->beat, 0, &spec, NULL);
+}
+
 /* Calls what lies on the stack, with the deadline's hook in force. */
 static int
 guarded(struct lua_host *h, int nargs, int nresults)
@@ -208,6 +265,8 @@ lua_host_free(struct lua_host *h)
 		disarm(h);
 	if (h->has_timer && h->timer_pid == getpid())
 		timer_delete(h->timer);
+	if (h->beat_pid == getpid())
+		timer_delete(h->beat);
 	lua_close(h->L);
 	for (size_t i = 0; i < h->nfiles; i++) {
 		free(h->files[i].name);
@@ -391,6 +450,7 @@ lua_host_page_end(struct lua_host *h)
 {
 	if (h->functions == 0)
 		return;
+	lua_host_tick(h, NULL, NULL);
 	disarm(h);
 	h->record = NULL;
 	h->generation++;

@@ -53,6 +53,11 @@ void lua_host_place(
 void lua_host_page_begin(struct lua_host *h, const char *now);
 void lua_host_page_end(struct lua_host *h);
 /*
+ * Until the page's end: called about twice a second while a function runs,
+ * though not out of one of Lua's own in C; NULL for nobody.
+ */
+void lua_host_tick(struct lua_host *h, void (*tick)(void *arg), void *arg);
+/*
  * The record that functions see from now on; those of others go stale.
  * paths has been resolved for it and learns what functions ask for.
  */

@@ -86,6 +86,8 @@ struct rules_page {
 	const char *external_id; /* path that ExternalId = "id" means instead */
 	const char *removed; /* path that only a removed record has, or NULL */
 	yyjson_val *keep; /* paths whose absence says nothing, or NULL */
+	void (*tick)(void *arg); /* called while functions run, or NULL */
+	void *tick_arg;
 };
 
 /*

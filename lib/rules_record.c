@@ -146,6 +146,7 @@ rules_page_begin(
 		return -1;
 	}
 	lua_host_page_begin(r->host, page->at);
+	lua_host_tick(r->host, page->tick, page->tick_arg);
 	return 0;
 }
 

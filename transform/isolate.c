@@ -37,13 +37,15 @@ static _Noreturn void
 map_and_leave(
     struct mapper *m, const struct rules_page *page, yyjson_val *record, int fd)
 {
+	struct rules_page ours = *page;
 	struct outcome o = { 0 };
 	struct buf out = { 0 };
 	const char *id = NULL;
 
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	ours.tick = NULL; /* the sockets are our parent's */
 	rules_page_end(m->rules);
-	if (rules_page_begin(m->rules, page, &out) < 0)
+	if (rules_page_begin(m->rules, &ours, &out) < 0)
 		_exit(EXIT_USAGE);
 	buf_clear(&out);
 	o.result = rules_record(m->rules, record, &out, &o.why, &id);

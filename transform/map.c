@@ -249,7 +249,9 @@ begin(struct mapping *w, char connector[CONNECTOR_MAX], struct why *why)
 		.key = msg->key,
 		.external_id = msg->external_id,
 		.removed = msg->removed,
-		.keep = msg->keep };
+		.keep = msg->keep,
+		.tick = w->m->tick,
+		.tick_arg = w->m->tick_arg };
 	if (find_filter(w->m, msg, &w->page, why) < 0)
 		return EXIT_TEMPORARY;
 	if (rules_page_begin(w->m->rules, &w->page, &errors) < 0) {

@@ -54,7 +54,7 @@ struct mapper {
 	uint64_t pages, records;
 	struct json_room room; /* of the page that is being mapped */
 	bool keep_raw; /* records carry what they were made of */
-	/* Called several times a second while a page is isolated; or NULL. */
+	/* Called several times a second while a page takes long; or NULL. */
 	void (*tick)(void *arg);
 	void *tick_arg;
 };

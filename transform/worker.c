@@ -102,7 +102,7 @@ tell_all(struct service *v, int64_t silent_ms)
 	}
 }
 
-/* The beat of a worker that is busy with one page for long. */
+/* The beat of a worker that is busy with one page for long: out of a rule. */
 static void
 on_tick(void *arg)
 {

@@ -146,16 +146,23 @@ is 'isolated: the one is a dead letter' "$(jq -c '[.bad[] | [.index, .id, .code,
 like 'isolated: with how it ended' "$(jq -r '.bad[0].message' <<<"$page")" 'signal 9'
 
 # A record that loops until its deadline: longer than fetch waits for a word
-# of a worker.
-pages slow 1 1 '.isolate = true |
-	.records[3].profile.login = "poison@example.com"'
-desk alive slow "$jobs"
-ended alive
-stop alive
-is 'a long page: it came back' "$status" 0
-unlike 'a long page: its worker was never silent' "$(cat "$TMP/alive.log")" '^silent'
-is 'a long page: what was stopped' "$(jq -c '[.records[] | select(.errors) | .id]' "$TMP/alive.out")" \
-	'["00u1x3"]'
+# of a worker, whether a process of its own maps it or the worker itself.
+for isolate in true false; do
+	pages slow 1 1 ".isolate = $isolate |
+		.records[3].profile.login = \"poison@example.com\""
+	desk alive slow "$jobs"
+	ended alive
+	stop alive
+	is "a long page, isolate $isolate: it came back" "$status" 0
+	unlike "a long page, isolate $isolate: its worker was never silent" \
+		"$(cat "$TMP/alive.log")" '^silent'
+	# In the worker itself the function rests until the end of the page.
+	stopped=1
+	[ "$isolate" = true ] || stopped=47
+	is "a long page, isolate $isolate: what was stopped" \
+		"$(jq -c '[.records[] | select(.errors) | .id] | [.[0], length]' \
+			"$TMP/alive.out")" "[\"00u1x3\",$stopped]"
+done
 ok 'a long page: the function is named, with what it was stopped on' \
 	said 'okta\.lua:[0-9]* okta.User.shout failed, first on 00u1x3: ' t
 stop t

@@ -272,6 +272,47 @@ test_deadline_is_for_a_page(void **state)
 }
 
 static void
+count(void *arg)
+{
+	(*(int *)arg)++;
+}
+
+/* A worker says that it lives while rules keep it from everything else. */
+static void
+test_tick_while_functions_run(void **state)
+{
+	struct rules *r = must_load(
+	    "local function f() while true do end end\n"
+	    "map \"okta.User\" { a = function() f() end, b = function() f() "
+	    "end, c = function() f() end, d = \"a\" }");
+	int ticks = 0;
+	struct rules_page page = { .connector = "okta",
+		.source = "okta:x",
+		.stream = "User",
+		.tick = count,
+		.tick_arg = &ticks };
+	struct buf out = { 0 };
+	(void)state;
+
+	assert_int_equal(rules_page_begin(r, &page, &out), 0);
+	/* Three deadlines are longer than the time between two ticks. */
+	map(r, ANN, &out);
+	assert_in_range(ticks, 1, 1000);
+	/* The deadlines came all the same. */
+	must_contain("", out.data, "\"a\":{\"at\"");
+	must_contain("", out.data, "\"c\":{\"at\"");
+	must_contain("", out.data, "\"attrs\":{\"d\":\"ann\"}");
+	rules_page_end(r);
+	ticks = 0;
+	begin(r);
+	map(r, ANN, &out);
+	rules_page_end(r);
+	assert_int_equal(ticks, 0);
+	rules_free(r);
+	buf_free(&out);
+}
+
+static void
 test_three_strikes(void **state)
 {
 	struct rules *r = must_load(
@@ -517,6 +558,7 @@ main(void)
 		cmocka_unit_test(test_traps),
 		cmocka_unit_test(test_pattern_worst),
 		cmocka_unit_test(test_deadline_is_for_a_page),
+		cmocka_unit_test(test_tick_while_functions_run),
 		cmocka_unit_test(test_three_strikes),
 		cmocka_unit_test(test_deadline_in_a_predicate),
 		cmocka_unit_test(test_memory_comes_back),
