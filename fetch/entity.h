@@ -26,6 +26,7 @@ struct entity {
 	/* of an entity that is listed once for each record of another: */
 	const char *parent;
 	const char *moved; /* time in the parent that moves with it */
+	const char *changed; /* and the one that moves with its scope */
 	const char *count; /* path of how many there should be */
 	const char *context; /* name of the parent's id in the context */
 	const char *key; /* JSON: paths that make the id */

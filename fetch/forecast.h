@@ -76,6 +76,7 @@ struct forecast_facts {
 	struct forecast_group *groups; /* owned array */
 	size_t n_groups, cap_groups;
 	bool groups_denied, members_denied;
+	bool scoped; /* some groups are out of scope */
 	struct forecast_pace user, group, member;
 	/* Of entities that are neither users, groups nor members: by stream. */
 	struct forecast_pass others[STREAMS_MAX];

@@ -173,7 +173,8 @@ is_new(const struct forecast_item *it, const struct forecast_group *g)
 	    clock_parse_rfc3339(it->since, strlen(it->since), &since) < 0)
 		return true;
 	if (it->stream->entity->parent != NULL)
-		return g->moved_ms >= since;
+		return g->moved_ms >= since ||
+		       (it->facts->scoped && g->updated_ms >= since);
 	return g->updated_ms > since || g->moved_ms > since;
 }
 

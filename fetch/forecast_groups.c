@@ -60,6 +60,7 @@ add_group(struct forecast_facts *facts, yyjson_val *record)
 		.built_in = type != NULL && strcmp(type, "BUILT_IN") == 0,
 		.out = scope != NULL && scope_match(scope, name, record) == 0,
 	};
+	facts->scoped = scope != NULL && scope_tests(scope, name);
 }
 
 static void

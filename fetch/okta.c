@@ -41,6 +41,7 @@ static const struct entity entities[] = {
 	    .delta = "lastMembershipUpdated gt \"@\"",
 	    .parent = "Group",
 	    .moved = "lastMembershipUpdated",
+	    .changed = "lastUpdated",
 	    .count = "_embedded.stats.usersCount",
 	    .context = MSG_GROUP_ID,
 	    .key = "[\"$context." MSG_GROUP_ID "\",\"id\"]",

@@ -91,7 +91,9 @@ void stream_stopped(
     struct stream *s, enum verdict verdict, const struct why *why);
 void stream_reset(struct stream *s);
 
-/* stream_list.c */
+/* stream_list.c: an entity's filter with the time of the stream in place of
+ * @; the caller frees it. */
+char *stream_filter(const struct stream *s, const char *filter);
 void walk_start(struct stream *s);
 void walk_free(struct walk *w);
 

@@ -18,9 +18,7 @@
 #include "out.h"
 #include "stream.h"
 
-#define WRONG_COUNTS_MAX                                    \
-	10 /* groups whose count lies, before we believe it \
-	    */
+#define WRONG_COUNTS_MAX 10 /* groups whose count lies, until believed */
 #define REFUSED_MAX 3 /* refused groups in a row at the start: all will be */
 
 struct parent {
@@ -43,6 +41,8 @@ struct fan {
 	bool fed; /* the parent's stream lists for us */
 	bool ready; /* all parents are known */
 	struct listing *scan; /* our own listing of parents */
+	char type[64]; /* of the parents, in the rules: "okta.Group" */
+	bool scoped; /* some of them are out of scope, and may come into it */
 	bool scan_all; /* the filter was refused: look at every parent */
 	const char *floor; /* up to here an earlier process had begun all */
 	struct parent *parents; /* owned; by id once ready */
@@ -83,15 +83,13 @@ fan_free(struct fan *f)
 	free(f);
 }
 
-/* Did what is listed below this parent change since the watermark? */
+/* Does that time of the parent not lie before the watermark? */
 static bool
-has_moved(const struct stream *s, yyjson_val *record)
+is_new(const struct stream *s, yyjson_val *record, const char *time)
 {
-	yyjson_val *v = json_get(record, s->entity->moved);
+	yyjson_val *v = json_get(record, time);
 	int64_t moved, since;
 
-	if (s->mode != MODE_DELTA)
-		return true;
 	if (!yyjson_is_str(v) ||
 	    clock_parse_rfc3339(yyjson_get_str(v), yyjson_get_len(v), &moved) <
 		0 ||
@@ -100,28 +98,37 @@ has_moved(const struct stream *s, yyjson_val *record)
 	return moved >= since;
 }
 
+/*
+ * Did what is listed below this parent change since the watermark?  Where
+ * scope tells parents apart, all of it comes and goes with the parent.
+ */
+static bool
+has_moved(const struct fan *f, yyjson_val *record)
+{
+	const struct stream *s = f->stream;
+
+	return s->mode != MODE_DELTA || is_new(s, record, s->entity->moved) ||
+	       (f->scoped && is_new(s, record, s->entity->changed));
+}
+
 static void
 add_parent(struct fan *f, yyjson_val *record)
 {
-	const struct stream *s = f->stream;
-	const struct entity *e = s->entity;
-	const struct fetch *fetch = s->source->fetch;
+	const struct entity *e = f->stream->entity;
+	const struct fetch *fetch = f->stream->source->fetch;
 	const char *id = json_text(record, "id");
-	char type[64];
 
-	if (id == NULL || id[0] == '\0' || !has_moved(s, record))
+	if (id == NULL || id[0] == '\0' || !has_moved(f, record))
 		return;
 	if (f->n == f->cap) {
 		f->cap = f->cap > 0 ? f->cap * 2 : 256;
 		f->parents = xrealloc(f->parents, f->cap * sizeof(*f->parents));
 	}
-	snprintf(type, sizeof(type), "%s.%s", s->source->config.connector,
-	    e->parent);
 	f->parents[f->n++] = (struct parent){
 		.id = xstrdup(id),
 		.count = json_int(json_path(record, e->count), -1),
-		.out = fetch->scope != NULL &&
-		       scope_match(fetch->scope, type, record) == 0,
+		.out = f->scoped &&
+		       scope_match(fetch->scope, f->type, record) == 0,
 	};
 }
 
@@ -518,25 +525,14 @@ static const struct listing_events scan_events = {
 	.stopped = on_scan_stopped,
 };
 
-static const struct entity *
-parent_entity(const struct stream *s)
-{
-	const struct entity *e;
-
-	for (size_t i = 0;; i++) {
-		e = okta_entity(i);
-		if (e == NULL || strcmp(e->name, s->entity->parent) == 0)
-			return e;
-	}
-}
-
 static void
 scan(struct fan *f)
 {
 	const struct stream *s = f->stream;
-	const struct entity *e = parent_entity(s);
-	struct buf path = { 0 }, filter = { 0 };
-	char limit[16];
+	const struct entity *e =
+	    source_stream(s->source, s->entity->parent)->entity;
+	struct buf path = { 0 };
+	char limit[16], *filter;
 
 	snprintf(limit, sizeof(limit), "%d", e->page_max);
 	buf_str(&path, e->list);
@@ -545,19 +541,15 @@ scan(struct fan *f)
 		buf_char(&path, '&');
 		buf_str(&path, e->query);
 	}
-	for (const char *p = s->entity->delta;
-	     s->mode == MODE_DELTA && !f->scan_all && *p != '\0'; p++) {
-		if (*p == '@')
-			buf_str(&filter, s->since);
-		else
-			buf_char(&filter, *p);
+	if (s->mode == MODE_DELTA && !f->scan_all) {
+		filter =
+		    stream_filter(s, f->scoped ? e->delta : s->entity->delta);
+		url_add(&path, "filter", filter);
+		free(filter);
 	}
-	if (filter.len > 0)
-		url_add(&path, "filter", filter.data);
 	f->scan =
 	    listing_open(f->stream, path.data, NULL, e->list, &scan_events, f);
 	buf_free(&path);
-	buf_free(&filter);
 }
 
 bool
@@ -579,10 +571,14 @@ can_eat(const struct stream *s, const struct stream *parent)
 void
 fan_start(struct stream *s)
 {
+	const struct scope *scope = s->source->fetch->scope;
 	struct fan *f = xcalloc(1, sizeof(*f));
 
 	f->stream = s;
 	s->fan = f;
+	snprintf(f->type, sizeof(f->type), "%s.%s", s->source->config.connector,
+	    s->entity->parent);
+	f->scoped = scope != NULL && scope_tests(scope, f->type);
 	f->fed = can_eat(s, source_stream(s->source, s->entity->parent));
 	if (!f->fed)
 		scan(f);

@@ -68,19 +68,27 @@ add_pass(struct walk *w, const char *name, const char *parameter,
 	    (struct pass){ .name = name, .path = buf_take(&path) };
 }
 
-static void
-add_delta(struct walk *w)
+char *
+stream_filter(const struct stream *s, const char *filter)
 {
 	struct buf text = { 0 };
 
-	for (const char *p = w->stream->entity->delta; *p != '\0'; p++) {
+	for (const char *p = filter; *p != '\0'; p++) {
 		if (*p == '@')
-			buf_str(&text, w->stream->since);
+			buf_str(&text, s->since);
 		else
 			buf_char(&text, *p);
 	}
-	add_pass(w, "delta", "filter", text.data);
-	buf_free(&text);
+	return buf_take(&text);
+}
+
+static void
+add_delta(struct walk *w)
+{
+	char *text = stream_filter(w->stream, w->stream->entity->delta);
+
+	add_pass(w, "delta", "filter", text);
+	free(text);
 }
 
 static void

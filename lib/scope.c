@@ -172,6 +172,15 @@ scope_search(const struct scope *s, const char *type)
 	    yyjson_obj_get(yyjson_obj_get(s->types, type), "search"));
 }
 
+int
+scope_tests(const struct scope *s, const char *type)
+{
+	yyjson_val *t = yyjson_obj_get(s->types, type);
+
+	return yyjson_obj_get(t, "keep") != NULL ||
+	       yyjson_obj_get(t, "drop") != NULL;
+}
+
 yyjson_val *
 scope_paths(const struct scope *s, const char *type)
 {

@@ -27,6 +27,8 @@ void scope_free(struct scope *s);
 const char *scope_search(const struct scope *s, const char *type);
 /* 0 when the predicates say for certain that the raw record is out. */
 int scope_match(const struct scope *s, const char *type, yyjson_val *record);
+/* Are records of that type told apart at all? */
+int scope_tests(const struct scope *s, const char *type);
 /*
  * Paths of raw records that the type's rules use, an array of strings, or
  * NULL; whether a Lua function among them may use others.

@@ -213,6 +213,43 @@ is 'run, epoch and mode are those of the state' \
 ok 'a delta costs few calls' test \
 	"$(curl -sS "$url/_sim/stats" | jq .calls)" -le 10
 
+# Groups whose name changes come into scope, or leave it, with their members.
+scope_of() {
+	cat >"$TMP/rules/okta.lua" <<-LUA
+		map "okta.Group" { ExternalId = "id", name = "profile.name" }
+		map "okta.GroupMember" { groupId = "\$context.groupId" }
+		scope "okta.Group" { $1 = { { name = { suffix = ")" } } } }
+	LUA
+	"$IDMESH" transform describe --rules "$TMP/rules" >"$TMP/scope"
+}
+jq -n -c --arg u "$(date -u +%Y-%m-%dT%H:%M:%S.000Z)" --arg g \
+	"$(date -u +%Y-%m-%dT%H:%M:%S.000Z)" "$state" >"$TMP/state"
+read -rt 1.1 <> <(:) || :
+curl -sS -d '{"renameGroups":2}' "$url/_sim/mutate" >"$TMP/mutated"
+renamed=$(jq -r '.renameGroups[]' "$TMP/mutated" | LC_ALL=C sort)
+theirs=$(truth members | jq -r --arg g "$renamed" 'select(.groupId as $x |
+	$g | contains($x)) | .groupId + ":" + .userId' | LC_ALL=C sort)
+lists() {
+	jq -r 'select(.kind == "page" and .last) | .context.groupId' "$1" |
+		LC_ALL=C sort
+}
+for s in Group,GroupMember GroupMember; do
+	scope_of keep
+	fetch_to "$TMP/came" --resume "$TMP/state" --scope "$TMP/scope" \
+		--streams $s "$TMP/okta.json"
+	is "$s: a group that is renamed into scope brings its members" \
+		"$status:$(lists "$TMP/came"):$(edges "$TMP/came")" \
+		"0:$renamed:$theirs"
+	scope_of drop
+	fetch_to "$TMP/went" --resume "$TMP/state" --scope "$TMP/scope" \
+		--streams $s "$TMP/okta.json"
+	is "$s: one that is renamed out of it lets them go" \
+		"$status:$(lists "$TMP/went"):$(edges "$TMP/went")" "0:$renamed:"
+done
+fetch_to "$TMP/same" --resume "$TMP/state" "$TMP/okta.json"
+is 'without a scope a name is no reason to list members' \
+	"$status:$(lists "$TMP/same")" 0:
+
 # Resuming in the middle: the rest, and no more than that.
 sort_of() { jq -c "select(.kind == \"page\" and .stream == \"$2\")" "$1"; }
 resume_after() {
