@@ -18,6 +18,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "folder.h"
 #include "log.h"
 #include "mem.h"
 #include "msg.h"
@@ -128,16 +129,12 @@ open_socket(struct bus *b, const char *endpoint, int type, struct why *why)
 static int
 make_folder(const char *path, struct why *why)
 {
-	char *folder = xstrdup(path), *slash = strrchr(folder, '/');
+	char *folder = folder_of(path);
 	int rc = 0;
 
-	if (slash != NULL && slash != folder) {
-		*slash = '\0';
-		if (mkdir(folder, 0700) < 0 && errno != EEXIST)
-			rc = why_set(why, "E_BUS", path,
-			    "cannot make folder %s: %s", folder,
-			    strerror(errno));
-	}
+	if (mkdir(folder, 0700) < 0 && errno != EEXIST)
+		rc = why_set(why, "E_BUS", path, "cannot make folder %s: %s",
+		    folder, strerror(errno));
 	free(folder);
 	return rc;
 }
