@@ -45,8 +45,7 @@ struct child {
 	pid_t pid; /* 0: not running */
 	int code; /* exit code of its last end, 128 + n for a signal */
 	int restarts; /* in this round */
-	int64_t started_ms;
-	int64_t due_ms; /* when to start it again, 0: not */
+	int64_t started_ms, due_ms; /* due: when to start it again, 0: not */
 	int64_t term_ms; /* when it was asked to end, 0: not */
 	bool away; /* a sink of a schedule that keeps ending */
 	char **sources; /* owned, n_sources of them: what a fetch reads */
