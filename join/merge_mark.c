@@ -69,7 +69,8 @@ has(const struct buf *list, const char *value)
 	return false;
 }
 
-/* Whoever still has the value may be unambiguous now. */
+/* Whoever still has the value may be unambiguous now.  The value makes them one
+ * component, so that one of them stands for all, however many there are. */
 static void
 drop_value(struct values *v, const char *value)
 {
@@ -83,7 +84,7 @@ drop_value(struct values *v, const char *value)
 		store_do(v->s,
 		    "INSERT OR IGNORE INTO dirty(type, object)"
 		    " SELECT ?, object FROM matchkey"
-		    " WHERE key = ? AND value = ?",
+		    " WHERE key = ? AND value = ? ORDER BY object LIMIT 1",
 		    "iit", v->type, v->key, value);
 }
 

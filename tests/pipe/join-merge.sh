@@ -256,6 +256,20 @@ is 'what is decided behind a run is counted for the next' \
 	"$(between 1 2):$(between 2 3)" \
 	'0 added, 1 changed, 0 gone:0 added, 2 changed, 0 gone'
 
+# --- a value that many have: one of them stands for all
+db=$TMP/shared.db
+{
+	whole $O User "$(person o1 1 x@x)" "$(person o2 1 x@x)" "$(person o3 1 x@x)" "$(person o4 1 x@x)"
+	whole $E User "$(person e1 - x@x)"
+} | merge
+held=$(held)
+page User 1 '' "$(person o1 1 a@x)" "$(person o2 1 b@x)" | merge
+is 'who keeps a shared value is looked at as one' "$held:$(sqlite3 "$db" \
+	'SELECT group_concat(o.id) FROM dirty d JOIN object o ON o.pk = d.object')" \
+	'e1 ambiguous:o1,o2,o3'
+whole $O User "$(person o1 1 a@x)" "$(person o2 1 b@x)" "$(person o3 1 x@x)" "$(person o4 1 c@x)" | merge
+is 'and finds the one that is left' "$(who):$(held)" 'o1 o2 o3+e1 o4:'
+
 # --- a rule that is too large
 rules "join \"User\" { sources = { \"okta\" }, $(printf '{ "email" },%.0s' {1..49}) }"
 whole $O User | merge
