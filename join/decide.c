@@ -81,26 +81,45 @@ mark(struct store *s, int64_t type, int64_t object)
 	merge_due(s, type, NULL);
 }
 
+/* Whoever has to do with an object: the members of its person, and who shares
+ * a value with it. */
+#define NEAR                                                       \
+	"(SELECT ?2 UNION SELECT l.object FROM link n JOIN link l" \
+	" ON l.mesh = n.mesh WHERE n.object = ?2 AND n.mesh <> 0"  \
+	" UNION SELECT y.object FROM matchkey x JOIN matchkey y"   \
+	" ON y.key = x.key AND y.value = x.value WHERE x.object = ?2)"
+
+/* Where things stand: links of this generation and later ones come of it. */
+static void
+note_standing(struct store *s, int64_t decision, int64_t object)
+{
+	store_do(s,
+	    "INSERT OR REPLACE INTO decided(decision, object, run, mesh)"
+	    " SELECT ?1, ?2, ?3, 0",
+	    "iii", decision, object, s->generation);
+	store_do(s,
+	    "INSERT OR REPLACE INTO decided(decision, object, run, mesh)"
+	    " SELECT ?1, k.object, ?3, k.mesh FROM link k"
+	    " JOIN mesh m ON m.pk = k.mesh AND m.minter = k.object"
+	    " WHERE k.object IN " NEAR,
+	    "iii", decision, object, s->generation);
+}
+
 /* A link that was made since a decision. */
 struct since {
-	int64_t object, mesh, newest; /* row of mesh when it was made */
+	int64_t object, mesh;
 };
 
-/* Of whoever has to do with an object: the members of its person, and who
- * shares a value with it. */
 static size_t
 links_since(
     struct store *s, int64_t decision, int64_t object, struct since **list)
 {
 	sqlite3_stmt *st = store_ask(s,
-	    "SELECT k.object, k.mesh, d.mesh FROM decided d, link k"
-	    " JOIN object o ON o.pk = k.object WHERE d.decision = ?1"
-	    " AND k.run >= d.run AND k.mesh <> 0 AND o.gone IS NULL"
-	    " AND k.object IN (SELECT ?2 UNION SELECT l.object FROM link n"
-	    " JOIN link l ON l.mesh = n.mesh WHERE n.object = ?2"
-	    " AND n.mesh <> 0 UNION SELECT y.object FROM matchkey x"
-	    " JOIN matchkey y ON y.key = x.key AND y.value = x.value"
-	    " WHERE x.object = ?2)",
+	    "SELECT k.object, k.mesh FROM link k"
+	    " JOIN object o ON o.pk = k.object"
+	    " WHERE k.run >= (SELECT min(run) FROM decided"
+	    " WHERE decision = ?1) AND k.mesh <> 0 AND o.gone IS NULL"
+	    " AND k.object IN " NEAR,
 	    "ii", decision, object);
 	size_t n = 0;
 
@@ -108,8 +127,7 @@ links_since(
 	while (store_row(s, st)) {
 		*list = xrealloc(*list, (n + 1) * sizeof(**list));
 		(*list)[n++] = (struct since){ sqlite3_column_int64(st, 0),
-			sqlite3_column_int64(st, 1),
-			sqlite3_column_int64(st, 2) };
+			sqlite3_column_int64(st, 1) };
 	}
 	return n;
 }
@@ -117,14 +135,14 @@ links_since(
 /* The person that it was before the decision made it part of another, 0: none
  * of its own. */
 static int64_t
-former_person(struct store *s, const struct since *l)
+former_person(struct store *s, int64_t decision, const struct since *l)
 {
 	sqlite3_stmt *st = store_ask(s,
-	    "SELECT m.pk FROM mesh m WHERE m.minter = ?1 AND m.pk <= ?3"
-	    " AND (m.pk = ?2 OR (m.state = 'alias' AND m.id IN"
-	    " (SELECT a.id FROM alias a WHERE a.mesh = ?2)))"
-	    " ORDER BY m.pk <> ?2, m.nth LIMIT 1",
-	    "iii", l->object, l->mesh, l->newest);
+	    "SELECT m.pk FROM decided d JOIN mesh m ON m.pk = d.mesh"
+	    " WHERE d.decision = ?1 AND d.object = ?2"
+	    " AND (m.pk = ?3 OR (m.state = 'alias' AND m.id IN"
+	    " (SELECT a.id FROM alias a WHERE a.mesh = ?3)))",
+	    "iii", decision, l->object, l->mesh);
 	int64_t mesh = store_row(s, st) ? sqlite3_column_int64(st, 0) : 0;
 
 	store_end(st);
@@ -143,7 +161,7 @@ take_ground(struct store *s, int64_t decision, int64_t object)
 	size_t n = links_since(s, decision, object, &list);
 
 	for (size_t i = 0; i < n; i++) {
-		int64_t former = former_person(s, &list[i]);
+		int64_t former = former_person(s, decision, &list[i]);
 
 		store_do(s,
 		    "UPDATE link SET mesh = ?, key = ?, other = 0"
@@ -181,6 +199,7 @@ take_back(struct store *s, const struct deciding *d, int64_t decision,
 		}
 		free(names[i]);
 	}
+	store_do(s, "DELETE FROM decided WHERE decision = ?", "i", decision);
 }
 
 /* An older decision that says the contrary; `never` adds to an `alone`. */
@@ -211,16 +230,6 @@ supersede(struct store *s, const struct deciding *d, const char *now)
 	for (pk = next_contrary(s, d); pk != 0 && !s->failed;
 	     pk = next_contrary(s, d))
 		take_back(s, d, pk, now);
-}
-
-/* Where things stand: links of later generations come of it. */
-static void
-note_standing(struct store *s, int64_t decision)
-{
-	store_do(s,
-	    "INSERT INTO decided(decision, run, mesh)"
-	    " SELECT ?, ?, coalesce(max(pk), 0) FROM mesh",
-	    "ii", decision, ++s->generation);
 }
 
 static bool
@@ -272,7 +281,10 @@ write_decision(struct store *s, const struct deciding *d)
 	    " VALUES(?, ?, ?, ?, ?, ?, ?)",
 	    "itttttt", a.type, d->verb, d->a, d->b, d->who, d->why, now);
 	pk = sqlite3_last_insert_rowid(s->db);
-	note_standing(s, pk);
+	s->generation++;
+	note_standing(s, pk, a.object);
+	if (d->b != NULL)
+		note_standing(s, pk, b.object);
 	log_info("decision %lld: %s %s%s%s", (long long)pk, d->verb, d->a,
 	    d->b != NULL ? " " : "", d->b != NULL ? d->b : "");
 	mark(s, a.type, a.object);

@@ -40,11 +40,13 @@
     "CREATE TABLE decision(pk INTEGER PRIMARY KEY, type INTEGER NOT NULL,"
     " verb TEXT NOT NULL, a TEXT NOT NULL, b TEXT, who TEXT, why TEXT,"
     " at TEXT NOT NULL, undone_at TEXT, undone_who TEXT);"
-    /* Where things stood when it was made: the first generation of links, and
-     * the newest row of mesh, for what came of it is what an undo takes back.
-     */
-    "CREATE TABLE IF NOT EXISTS decided(decision INTEGER PRIMARY KEY,"
-    " run INTEGER NOT NULL, mesh INTEGER NOT NULL);"
+    /* Where things stood when it was made, for what came of it is what an undo
+     * takes back: run is the first generation of links since, and mesh the
+     * person that the object, one that it names or that has to do with one,
+     * was on its own, 0: none. */
+    "CREATE TABLE IF NOT EXISTS decided(decision INTEGER NOT NULL,"
+    " object INTEGER NOT NULL, run INTEGER NOT NULL, mesh INTEGER NOT NULL,"
+    " PRIMARY KEY(decision, object)) WITHOUT ROWID;"
     /* Ids of persons who became part of another. */
     "CREATE TABLE alias(id TEXT PRIMARY KEY, mesh INTEGER NOT NULL,"
     " at INTEGER NOT NULL) WITHOUT ROWID;"

@@ -80,8 +80,10 @@ static const char *const steps[] = {
 	" ORDER BY n.number LIMIT 1), iif(log IS NULL, -1,"
 	" (SELECT newest FROM store))) WHERE state <> 'running';",
 
-	"CREATE TABLE IF NOT EXISTS decided(decision INTEGER PRIMARY KEY,"
-	" run INTEGER NOT NULL, mesh INTEGER NOT NULL);",
+	"CREATE TABLE IF NOT EXISTS decided(decision INTEGER NOT NULL,"
+	" object INTEGER NOT NULL, run INTEGER NOT NULL,"
+	" mesh INTEGER NOT NULL, PRIMARY KEY(decision, object))"
+	" WITHOUT ROWID;",
 };
 
 int
