@@ -47,21 +47,6 @@ use(void)
 	return &u;
 }
 
-static bool
-room(const struct out *o, size_t coming)
-{
-	(void)o;
-	(void)coming;
-	return true;
-}
-
-static bool
-drained(const struct out *o)
-{
-	(void)o;
-	return false;
-}
-
 static void
 finish(struct test *t, enum exit_code code)
 {
@@ -181,10 +166,7 @@ on_link(void *arg, const struct call_result *r)
 int
 command_test(int argc, char *argv[])
 {
-	static const struct out_kind kind = { .room = room,
-		.drained = drained };
 	struct budget_limits limits = { .share = 1, .in_flight_max = 1 };
-	struct out none = { .kind = &kind };
 	struct test t = { .code = EXIT_TEMPORARY };
 	struct fetch *f = &t.fetch;
 
@@ -192,7 +174,7 @@ command_test(int argc, char *argv[])
 	srandom((unsigned)clock_wall_ms());
 	f->retries_max = 1; /* somebody is waiting */
 	f->loop = loop_new();
-	f->out = &none;
+	f->out = out_none();
 	f->sources = xcalloc(1, sizeof(*f->sources));
 	f->n_sources = 1;
 	source_open(f, &f->sources[0], argv[1]);

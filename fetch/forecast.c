@@ -117,27 +117,6 @@ add_runs(struct forecast *f, const char *from)
 	}
 }
 
-static bool
-room(const struct out *o, size_t coming)
-{
-	(void)o;
-	(void)coming;
-	return true;
-}
-
-static bool
-drained(const struct out *o)
-{
-	(void)o;
-	return false;
-}
-
-static void
-nothing(struct out *o)
-{
-	(void)o;
-}
-
 static void
 on_forecast(struct forecast *f)
 {
@@ -162,11 +141,7 @@ open_positions(struct fetch *f)
 int
 command_forecast(int argc, char *argv[])
 {
-	static const struct out_kind kind = {
-		.room = room, .drained = drained, .free = nothing
-	};
-	struct out none = { .kind = &kind };
-	struct fetch f = { .out = &none };
+	struct fetch f = { .out = out_none() };
 	struct forecast *forecast;
 	char from[CLOCK_TEXT];
 

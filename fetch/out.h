@@ -37,6 +37,8 @@ struct out {
 
 /* out_pipe.c: standard output. */
 struct out *out_pipe_new(struct fetch *f);
+/* out_none.c: nowhere, and nothing may be put; borrowed. */
+struct out *out_none(void);
 /* out_bus.c: ZeroMQ; NULL with a reason. Positions come from the state. */
 struct out *out_bus_new(struct fetch *f, struct why *why);
 
