@@ -86,6 +86,10 @@ minimal_source(void **state)
 	assert_string_equal(c.external_id_attribute, "id");
 	assert_int_equal(c.page_size, 200);
 	assert_true(c.import_users && c.import_groups && c.import_memberships);
+	assert_false(c.import_group_rules);
+	assert_true(config_source_imports(&c, "ImportUsers"));
+	assert_false(config_source_imports(&c, "ImportGroupRules"));
+	assert_false(config_source_imports(&c, "PageSize"));
 	assert_true(c.rate_limit_share > 0.79 && c.rate_limit_share < 0.81);
 	assert_int_equal(c.rate_limit_reserve, 0);
 	assert_int_equal(c.max_in_flight, 8);
@@ -101,7 +105,8 @@ full_source(void **state)
 	static const char text[] = WITH(
 	    "\"UserSearchFilter\": \"profile.city eq \\\"K\\u00f6ln\\\"\",\n"
 	    "\"PageSize\": 1, \"ImportUsers\": false, \"ImportGroups\": false,"
-	    "\"ImportMemberships\": false, \"ExternalIdAttribute\": \"login\","
+	    "\"ImportMemberships\": false, \"ImportGroupRules\": true,"
+	    "\"ExternalIdAttribute\": \"login\","
 	    "\"BaseUrl\": \"http://127.0.0.1:8080/\", \"RateLimitShare\": 1,"
 	    "\"RateLimitReserve\": 5, \"MaxInFlight\": 300");
 	struct config_source c;
@@ -117,6 +122,8 @@ full_source(void **state)
 	assert_string_equal(c.external_id_attribute, "login");
 	assert_int_equal(c.page_size, 1);
 	assert_false(c.import_users || c.import_groups || c.import_memberships);
+	assert_false(config_source_imports(&c, "ImportUsers"));
+	assert_true(config_source_imports(&c, "ImportGroupRules"));
 	assert_true(c.rate_limit_share == 1.0);
 	assert_int_equal(c.rate_limit_reserve, 5);
 	assert_int_equal(c.max_in_flight, 300);
