@@ -98,6 +98,21 @@ add_conflict(const struct plan_walk *w, size_t i, enum match_why why,
 		buf_str(&b->text, ", who left");
 }
 
+/* Was the leaving approved when an object of theirs was swept?  The guard does
+ * not count it again. */
+static bool
+was_let_go(const struct plan_walk *w, int64_t mesh)
+{
+	for (size_t i = 0; i < w->part.n; i++) {
+		uint32_t o = w->part.objects[i];
+
+		if (w->world.mesh[o] == mesh &&
+		    (w->world.flags[o] & MERGE_IS_LET_GO) != 0)
+			return true;
+	}
+	return false;
+}
+
 static void
 because_leaves(const struct plan_walk *w, const struct plan_item *item,
     struct plan_because *b)
@@ -110,7 +125,8 @@ because_leaves(const struct plan_walk *w, const struct plan_item *item,
 	store_end(st);
 	find_name(w->s, pk_of(w, item->i), &b->text);
 	if (b->reason[0] != '\0') {
-		buf_fmt(&b->text, " has left (%s)", b->reason);
+		buf_fmt(&b->text, " has left (%s)%s", b->reason,
+		    was_let_go(w, item->mesh) ? ", which was approved" : "");
 		return;
 	}
 	snprintf(b->reason, sizeof(b->reason), "held");
