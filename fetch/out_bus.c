@@ -34,6 +34,8 @@
 #define WORKERS_WARN_MS 10000
 #define WORKERS_LOST_MS 300000
 #define TRIES_MAX 12 /* hand-outs of one page before the run is given up */
+#define END_TRIES_MAX 16 /* they begin sooner */
+#define END_ACK_MS 2000
 
 struct out_bus {
 	struct out out;
@@ -130,6 +132,9 @@ hand_end(struct out_bus *b, struct window_page *p, int64_t now)
 	if (bus_send(b->commit, NULL, p->bytes, p->len) != 0)
 		return false;
 	window_sent(p, COMMITTER, now);
+	/* Nothing comes behind it that would show that it is lost. */
+	if (p->tries == 1)
+		p->wait_ms = END_ACK_MS;
 	return true;
 }
 
@@ -143,7 +148,7 @@ dispatch(struct out_bus *b)
 		p = window_due(b->window);
 		if (p == NULL)
 			break;
-		if (p->tries >= TRIES_MAX) {
+		if (p->tries >= (is_end(p) ? END_TRIES_MAX : TRIES_MAX)) {
 			fetch_fail(b->out.fetch, EXIT_TEMPORARY,
 			    "%s: %s: page %lld was handed out %d times and "
 			    "never came through",

@@ -185,9 +185,9 @@ window_late(struct window *w, int64_t now_ms)
 		if (p->worker == 0 || now_ms - p->sent_ms < p->wait_ms)
 			continue;
 		p->worker = 0;
+		n += p->wait_ms >= WINDOW_ACK_MS;
 		if (p->wait_ms < WAIT_MAX_MS)
 			p->wait_ms *= 2;
-		n++;
 	}
 	return n;
 }

@@ -31,7 +31,7 @@ struct window_page {
 	int64_t worker; /* who has it, 0 nobody */
 	int64_t nth; /* of all that this one was given; the caller's */
 	int64_t sent_ms;
-	int64_t wait_ms; /* for the ack, doubled each time */
+	int64_t wait_ms; /* for the ack, doubled each time; may be set */
 	struct window_page *next;
 };
 
@@ -63,7 +63,10 @@ void window_gap(struct window *w, const char *source, const char *stream,
 void window_orphans(struct window *w, int64_t worker);
 /* The committer restarted: everything waits again. */
 void window_again(struct window *w);
-/* Messages without ack for too long wait again; returns how many. */
+/*
+ * Messages without ack for too long wait again; returns how many of them
+ * waited for WINDOW_ACK_MS at least.
+ */
 size_t window_late(struct window *w, int64_t now_ms);
 
 size_t window_pages(const struct window *w);

@@ -99,6 +99,18 @@ ok 'after a killed fetch: what was committed is not asked for again' test \
 	"$(grep -c '/users"' "$TMP/req")" -lt 70
 is 'after a killed fetch: every record came once' "$(count GroupMember)" 20000
 
+# The ends of all streams are lost on their way to join.
+start wire "$BUILD/tools/relay" "$join.wire" "$join" 1 lose-end=3
+: >"$TMP/req"
+start fetch "$IDMESH" fetch "$TMP/okta.json" --jobs "$jobs" \
+	--commit "$join.wire" --mode full --request-log "$TMP/req"
+finish
+stop wire
+complete 'lost ends'
+like 'lost ends: they were' "$(cat "$TMP/wire.out" "$TMP/wire.log")" ' 3 lost'
+unlike 'lost ends: not waited for as long as for a page' \
+	"$(cat "$TMP/fetch.log")" 'not acknowledged in time'
+
 # Another fetch takes the source over.
 : >"$TMP/req"
 start_fetch --mode full

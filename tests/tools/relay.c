@@ -11,7 +11,7 @@
  *   ahead=N         but no more than N wait
  *   twice=PERCENT   a copy comes again, up to late=MS behind it
  *   drop=PERCENT    is lost; not an end or an ack, which only the ack timer
- *                   of 30 s would bring back
+ *                   would bring back
  *   lose-KIND=N     the first N of this kind are lost
  *   keep-KIND=MS    each of this kind waits exactly so long
  *

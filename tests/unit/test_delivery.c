@@ -92,6 +92,30 @@ window_hears_gaps_and_late_acks(void **state)
 }
 
 static void
+window_waits_as_long_as_it_is_told(void **state)
+{
+	struct window *w = window_new(8, 1000);
+	struct window_page *p;
+
+	(void)state;
+	put(w, 1);
+	p = window_due(w);
+	window_sent(p, 1, 0);
+	p->wait_ms = 2000;
+	assert_int_equal(window_late(w, 1999), 0);
+	assert_null(window_due(w));
+	/* Early is nothing to speak of. */
+	assert_int_equal(window_late(w, 2000), 0);
+	assert_ptr_equal(window_due(w), p);
+	window_sent(p, 1, 2000);
+	assert_int_equal(window_late(w, 5999), 0);
+	assert_null(window_due(w));
+	p->wait_ms = WINDOW_ACK_MS;
+	assert_int_equal(window_late(w, 2000 + WINDOW_ACK_MS), 1);
+	window_free(w);
+}
+
+static void
 window_finds_the_message_that_covers_a_number(void **state)
 {
 	struct window *w = window_new(8, 1000);
@@ -314,6 +338,7 @@ main(void)
 		cmocka_unit_test(window_finds_the_message_that_covers_a_number),
 		cmocka_unit_test(window_is_never_so_full_that_nothing_fits),
 		cmocka_unit_test(window_leaves_room_for_what_is_coming),
+		cmocka_unit_test(window_waits_as_long_as_it_is_told),
 		cmocka_unit_test(committer_restores_order_and_drops_doubles),
 		cmocka_unit_test(
 		    committer_fences_other_epochs_and_bounds_the_buffer),
