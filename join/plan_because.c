@@ -271,6 +271,8 @@ because_new(const struct plan_walk *w, const struct plan_item *item,
 		add_conflict(w, item->i, place->held, b);
 		return;
 	}
+	if (w->part.out.persons[place->person].n < 2)
+		return;
 	for (size_t i = 0; i < w->part.n; i++)
 		if (i != item->i &&
 		    w->part.out.places[i].person == place->person) {
