@@ -163,4 +163,24 @@ for i in 1 2 3 4; do grow; done
 before=$(counts)
 for i in 1 2 3 4; do grow; done
 is 'rounds of the same add nothing' "$(counts)" "$before"
+
+# --- a service forgets bit by bit, beside its work
+db=$TMP/served.db
+mode=full
+full() {
+	page User 1 '' "$(user u1)"
+	end User 2
+}
+full | tee "$TMP/feed" | changes
+sqlite3 "$db" "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 3500)
+	INSERT INTO reject(stream, id, stage, first_run, last_run, resolved)
+	SELECT (SELECT pk FROM stream), 'x' || i, 'transform', 1, 1, 1 FROM n"
+start join "$JOIN" --db "$db" --commit "ipc://$TMP/run/join"
+wait_for test -S "$TMP/run/join"
+run "$BUILD/tools/feed" "ipc://$TMP/run/join" "$TMP/feed"
+is 'a fetch is answered' "$status" 0
+forgotten() { [ "$(rows reject)" = 0 ]; }
+ok 'all is forgotten in the end' wait_for forgotten
+stop join
+is 'and it ends well' "$status" 0
 done_testing
