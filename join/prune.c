@@ -2,11 +2,12 @@
  * prune.c - what the database need not remember any longer.
  *
  * pipe.c and service.c begin it with a run.  Every kind of row that time alone
- * would add to has its bound: the change log (project.c), runs, dead letters
- * that are settled, tombstones and the groups behind them.  What is held back,
- * open or under way stays, however old.  A step is one short transaction, and
- * the service does one whenever it has nothing else to do; where it is ended
- * in between, the next run goes on.  SQLite uses the room again.
+ * would add to has its bound: the change log (project.c), runs, plans, dead
+ * letters that are settled, tombstones and the groups behind them.  What is
+ * held back, open or under way stays, however old.  A step is one short
+ * transaction, and the service does one whenever it has nothing else to do;
+ * where it is ended in between, the next run goes on.  SQLite uses the room
+ * again.
  */
 
 #include "join.h"
@@ -36,6 +37,17 @@ prune_runs(struct store *s, int64_t keep)
 		    " (SELECT pk FROM run)",
 		    "");
 	return rows;
+}
+
+/* Of plans that wait for nobody as many as of runs. */
+static int64_t
+prune_plans(struct store *s, int64_t keep)
+{
+	return store_do(s,
+	    "DELETE FROM plan WHERE pk IN (SELECT pk FROM plan"
+	    " WHERE state IN ('outdated', 'done') AND pk NOT IN"
+	    " (SELECT pk FROM plan ORDER BY pk DESC LIMIT ?1) LIMIT ?2)",
+	    "ii", keep, (int64_t)PRUNE_ROWS);
 }
 
 static int64_t
@@ -157,7 +169,16 @@ prune_containers(struct store *s)
 	    "i", (int64_t)PRUNE_ROWS);
 }
 
-enum stage { CHANGES, RUNS, LETTERS, EDGES, UNLINKED, PROJECTED, CONTAINERS };
+enum stage {
+	CHANGES,
+	RUNS,
+	PLANS,
+	LETTERS,
+	EDGES,
+	UNLINKED,
+	PROJECTED,
+	CONTAINERS
+};
 #define STAGES (CONTAINERS + 1)
 
 /* Some rows of a stage; few of them when that is done. */
@@ -173,6 +194,8 @@ prune_stage(struct join *j, enum stage stage, int64_t acked)
 		return change_prune(j->store, acked, PRUNE_ROWS);
 	case RUNS:
 		return prune_runs(j->store, k->runs);
+	case PLANS:
+		return prune_plans(j->store, k->runs);
 	case LETTERS:
 		return prune_letters(
 		    j->store, p->now_ms - k->dead_days * DAY_MS);

@@ -124,6 +124,12 @@ is 'and is forgotten then' \
 	count >>"$TMP/left"
 	sqlite3 "$db" "SELECT count(*) FROM mesh m JOIN type t ON t.pk = m.type
 		WHERE t.name = 'GroupMember'; SELECT count(*) FROM edge" >>"$TMP/left"
+	sqlite3 "$db" "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 20)
+		INSERT INTO plan(hash, type, state, at, summary)
+		SELECT 'h' || i, 1, iif(i = 2, 'stopped', 'outdated'), '', '{}' FROM n"
+	changes --keep-runs 3 </dev/null
+	sqlite3 "$db" 'SELECT hash FROM plan' >"$TMP/plans"
+	sqlite3 "$db" 'DELETE FROM plan'
 	# Again and again: the same id, a delete for the sinks, no row more.
 	for i in 1 2; do
 		page GroupMember 1 "$g" "$(edge g1 u1)" "$(edge g1 u2)" "$(edge g1 u3)" | cat - <(end GroupMember 2) | changes
@@ -142,6 +148,7 @@ is 'and is forgotten then' \
 )
 is 'of types with a join rule memberships are forgotten, a person is not' "$(paste -sd' ' "$TMP/left")" 'u2 0 0 3 1 1'
 like 'with the mesh id that they had' "$(cat "$TMP/again1")" '^\[\["put","[-0-9a-f:]+"\],\["put'
+is 'the newest plans stay, and one that waits' "$(paste -sd' ' "$TMP/plans")" 'h2 h18 h19 h20'
 is 'every time' "$(cat "$TMP/again1")" "$(cat "$TMP/again2")"
 
 # --- bounded growth: the same again and again
