@@ -46,6 +46,7 @@ struct link {
 	int64_t epoch;
 	int64_t number; /* the last change that is in the window or behind */
 	int64_t acked; /* the last change that the sink has */
+	int64_t heard_seq, moves; /* its last ack, how often that was another */
 	struct rebuild rebuild;
 	bool rebuild_sent; /* its end is in the window */
 	bool schema_due;
@@ -175,6 +176,7 @@ place(struct link *l, const struct msg *m)
 	int where;
 
 	window_clear(l->window);
+	l->moves++;
 	where = outbox_place(
 	    l->store, m->cursor != NULL ? m->cursor : "-", &l->number, &why);
 	if (where < 0) {
@@ -216,6 +218,8 @@ take_ack(struct link *l, const struct msg *m)
 	if (m->epoch != l->epoch || m->run != (rebuilding ? l->rebuild.run : 0))
 		return;
 	window_ack(l->window, l->store->id, MSG_MESH, m->seq);
+	l->moves += m->seq != l->heard_seq;
+	l->heard_seq = m->seq;
 	if (!rebuilding && m->seq > l->acked)
 		l->acked = m->seq;
 	if (rebuilding && l->rebuild_sent && m->seq >= l->rebuild.seq) {
@@ -342,6 +346,12 @@ link_behind(const struct link *l)
 					     : "no sink has answered here",
 		    l->store->path);
 	return true;
+}
+
+int64_t
+link_moves(const struct link *l)
+{
+	return l->moves;
 }
 
 bool

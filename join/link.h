@@ -35,6 +35,8 @@ void link_schema(struct link *l);
 bool link_idle(const struct link *l);
 /* Does it lack changes, at the end of the service?  Says so. */
 bool link_behind(const struct link *l);
+/* Grows with each word of the sink that it has come further. */
+int64_t link_moves(const struct link *l);
 /* Has it said where it stands? */
 bool link_there(const struct link *l);
 /* The last change it has, INT64_MAX when nobody is there. */

@@ -116,6 +116,9 @@ parse(int argc, char **argv, struct settings *o)
 		{ "to", 0, OPT_LIST, &o->ends.to, "EP",
 		    "send changes to the sink at EP; may be given again", 0,
 		    0 },
+		{ "drain", 0, OPT_INT, &o->ends.drain_s, "SECONDS",
+		    "for which sinks are waited for at SIGTERM (10)", 0,
+		    86400 },
 		{ "keep-runs", 0, OPT_INT, &o->keep.runs, "N",
 		    "runs of a source that are remembered (100)", 1, 1000000 },
 		{ "keep-dead", 0, OPT_INT, &o->keep.dead_days, "DAYS",
@@ -197,7 +200,7 @@ run(const struct settings *o)
 int
 main(int argc, char *argv[])
 {
-	struct settings o = { .keep = { 100, 30, 90 } };
+	struct settings o = { .ends.drain_s = 10, .keep = { 100, 30, 90 } };
 
 	log_open("idmesh-join");
 	open_standard();

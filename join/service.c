@@ -4,7 +4,7 @@
  * fetch says hello and sends `end`, transforms send records; all of it comes
  * in at one endpoint.  What is in order is committed by batch.c and then
  * acknowledged to the fetch whose source it is; link.c carries the changes to
- * each sink.  Runs until SIGTERM.
+ * each sink, and ending.c knows when it is over.
  */
 
 #include "service.h"
@@ -15,6 +15,7 @@
 
 #include "bus.h"
 #include "clock.h"
+#include "ending.h"
 #include "json.h"
 #include "link.h"
 #include "log.h"
@@ -27,8 +28,6 @@
 #define DRAIN_TICK_MS 5
 #define BEAT_MS 1000
 #define GAP_MS 500
-#define DRAIN_MS 10000
-#define ABSENT_MS 5000
 #define RECEIVE_MAX 64 /* frames between two transactions */
 
 /* The fetch of a source. */
@@ -51,7 +50,7 @@ struct service {
 	size_t n_links;
 	struct link_owner owner;
 	int64_t beat_ms, gap_ms;
-	int64_t stop_ms; /* until when it drains, 0 while it runs */
+	struct ending ending;
 	int64_t repeated; /* messages that had come before */
 	int code;
 };
@@ -63,18 +62,12 @@ stop(struct service *v, int code)
 	loop_stop(v->loop);
 }
 
-/*
- * After SIGTERM: 100 while a run is stopped that nobody has begun again, 111
- * while a sink lacks changes: who waits for us must not take them for written.
- */
+/* 100 while a run is stopped that nobody has begun again. */
 static void
 stop_well(struct service *v)
 {
-	int code = merge_stopped(v->j->store) ? EXIT_PARTLY : EXIT_DONE;
+	int code = ending_code(v->j, v->links, v->n_links);
 
-	for (size_t i = 0; i < v->n_links; i++)
-		if (link_behind(v->links[i]))
-			code = EXIT_TEMPORARY;
 	for (const struct client *c = v->clients; c != NULL; c = c->next)
 		if (c->stopped)
 			code = EXIT_USAGE;
@@ -195,7 +188,7 @@ acked_by_all(const struct service *v)
 static void
 idle(struct service *v)
 {
-	if (v->stop_ms == 0 && prune_step(v->j, acked_by_all(v)) > 0)
+	if (v->ending.since_ms == 0 && prune_step(v->j, acked_by_all(v)) > 0)
 		loop_timer_at(v->work, clock_ms());
 }
 
@@ -413,23 +406,6 @@ ask_for_gaps(struct service *v, int64_t now_ms)
 	}
 }
 
-static bool
-drained(struct service *v, int64_t now_ms)
-{
-	/* A sink that was started with us may need a moment to connect. */
-	bool absent = now_ms >= v->stop_ms - DRAIN_MS + ABSENT_MS;
-
-	if (now_ms >= v->stop_ms)
-		return true;
-	if (merge_busy(v->j))
-		return false;
-	for (size_t i = 0; i < v->n_links; i++)
-		if (!link_idle(v->links[i]) &&
-		    !(absent && !link_there(v->links[i])))
-			return false;
-	return true;
-}
-
 static void
 on_tick(void *arg)
 {
@@ -454,10 +430,10 @@ on_tick(void *arg)
 		link_tick(v->links[i], now_ms);
 	if (v->j->store->failed)
 		stop(v, EXIT_TEMPORARY);
-	else if (v->stop_ms != 0 && drained(v, now_ms))
+	else if (ending_due(&v->ending, v->j, v->links, v->n_links, now_ms))
 		stop_well(v);
-	loop_timer_at(
-	    v->tick, now_ms + (v->stop_ms != 0 ? DRAIN_TICK_MS : TICK_MS));
+	loop_timer_at(v->tick,
+	    now_ms + (v->ending.since_ms != 0 ? DRAIN_TICK_MS : TICK_MS));
 }
 
 static void
@@ -486,21 +462,20 @@ static void
 on_signal(void *arg, int signal)
 {
 	struct service *v = arg;
+	enum ending_step step;
 
 	if (signal == SIGHUP) {
 		reload(v);
 		return;
 	}
-	if (signal != SIGTERM && signal != SIGINT)
-		return;
-	if (v->stop_ms != 0) {
+	step = ending_ask(&v->ending, signal, clock_ms());
+	if (step == ENDING_NOW)
 		stop_well(v);
+	if (step != ENDING_BEGIN)
 		return;
-	}
 	/* Reads no more, commits what is whole, then the sinks catch up. */
 	loop_remove(v->loop, v->item);
 	v->item = NULL;
-	v->stop_ms = clock_ms() + DRAIN_MS;
 	v->j->may_merge = true;
 	on_work(v);
 	loop_timer_at(v->tick, clock_ms());
@@ -567,7 +542,9 @@ bind_all(struct service *v, struct bus *bus, const struct join_ends *e,
 int
 join_service(struct join *j, const struct join_ends *e)
 {
-	struct service v = { .j = j, .loop = loop_new() };
+	struct service v = {
+		.j = j, .loop = loop_new(), .ending.drain_ms = e->drain_s * 1000
+	};
 	struct bus *bus = bus_new();
 	struct why why;
 

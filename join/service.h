@@ -12,9 +12,10 @@ struct join_ends {
 	struct opt_list commit; /* where join listens */
 	struct opt_list to; /* where sinks do */
 	const char *key, *peers; /* CURVE, see bus.h; or NULL */
+	int64_t drain_s; /* for which sinks are waited for at the end */
 };
 
-/* Runs until SIGTERM; returns the exit code. */
+/* Runs until SIGTERM or SIGUSR1; returns the exit code. */
 int join_service(struct join *j, const struct join_ends *e);
 
 #endif

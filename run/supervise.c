@@ -42,6 +42,14 @@ running(const struct run *r, enum role role)
 	return n;
 }
 
+/* Nobody waits for the end of this one: a merge and sinks take what they need,
+ * and join itself gives up on a sink that does not go on. */
+static bool
+finishes(const struct child *c)
+{
+	return c->role == ROLE_JOIN && c->run->terminated_ms == 0;
+}
+
 static void
 ask_to_end(struct run *r, enum role role)
 {
@@ -55,7 +63,7 @@ ask_to_end(struct run *r, enum role role)
 		c->due_ms = 0;
 		if (c->pid > 0 && c->term_ms == 0) {
 			c->term_ms = now;
-			child_signal(c, SIGTERM);
+			child_signal(c, finishes(c) ? SIGUSR1 : SIGTERM);
 		}
 	}
 }
@@ -400,6 +408,10 @@ terminate(struct run *r)
 	if (r->phase == PHASE_ROUND && r->every_ms == 0)
 		graver(r, EXIT_TEMPORARY);
 	r->untold |= r->phase == PHASE_ROUND;
+	/* What was to finish is to stop now. */
+	for (size_t i = 0; i < r->n; i++)
+		if (r->children[i].role == ROLE_JOIN)
+			r->children[i].term_ms = 0;
 	begin_stop(r);
 }
 
@@ -435,14 +447,15 @@ on_signal(void *arg, int signal)
 static void
 check_stop(struct run *r, int64_t now)
 {
-	if (now - r->stop_ms > r->stop_within_ms) {
+	if (r->terminated_ms != 0 &&
+	    now - r->terminated_ms > r->stop_within_ms) {
 		kill_all(r, "does not end in time");
-		r->stop_ms = now;
+		r->terminated_ms = now;
 	}
 	for (size_t i = 0; i < r->n; i++) {
 		struct child *c = &r->children[i];
 
-		if (c->pid == 0 || c->term_ms == 0 ||
+		if (c->pid == 0 || c->term_ms == 0 || finishes(c) ||
 		    now - c->term_ms <= r->stop_within_ms / 2)
 			continue;
 		log_error("%s does not end; killing it", role_name(c->role));

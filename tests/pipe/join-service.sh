@@ -133,4 +133,29 @@ is 'SIGTERM: drained; 100 for the rejects' "$status" 100
 ok 'every sink has everything' at "ndjson:$TMP/b.ndjson"
 stop a
 stop b
+
+# --- a sink that is slow is waited for when it is to finish ------------------------
+crowd 12000 20 >"$TMP/many"
+slow() {
+	db=$TMP/$1.db
+	start "to-$1" "$BUILD/tools/relay" "ipc://$TMP/run/near" "ipc://$TMP/run/far" \
+		1 keep-change=1200
+	start "join-$1" "$JOIN" --db "$db" --commit "$in" --drain 2 \
+		--to "ipc://$TMP/run/near"
+	run "$FEED" "$in" "$TMP/many"
+	sink far "ndjson:$TMP/$1.ndjson"
+	wait_for test -s "$TMP/$1.ndjson"
+	stop "join-$1" "$1"
+}
+slow TERM
+is 'SIGTERM: no longer than --drain' "$status" 111
+like 'what the sink has not is told' "$(cat "$TMP/join-TERM.log")" \
+	'the sink has not the whole mesh; its changes wait in'
+stop to-TERM
+stop far
+slow USR1
+is 'SIGUSR1: for as long as it goes on' "$status" 0
+ok 'and then it has everything' at "ndjson:$TMP/USR1.ndjson"
+stop to-USR1
+stop far
 done_testing
