@@ -84,12 +84,14 @@ static _Noreturn void
 become(char *const argv[], const struct place *place, pid_t parent)
 {
 	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
-	sigset_t none;
+	sigset_t later;
 
 	/* ^C on the terminal is for run, which stops the set in order. */
 	(void)setpgid(0, 0);
-	sigemptyset(&none);
-	sigprocmask(SIG_SETMASK, &none, NULL);
+	/* A join that is asked to finish before it listens hears of it then. */
+	sigemptyset(&later);
+	sigaddset(&later, SIGUSR1);
+	sigprocmask(SIG_SETMASK, &later, NULL);
 	signal(SIGPIPE, SIG_DFL);
 	prctl(PR_SET_PDEATHSIG, SIGTERM);
 	if (getppid() != parent)

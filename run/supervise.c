@@ -60,7 +60,9 @@ ask_to_end(struct run *r, enum role role)
 
 		if (c->role != role)
 			continue;
-		c->due_ms = 0;
+		/* A join that died while it finished has more to do. */
+		if (!finishes(c))
+			c->due_ms = 0;
 		if (c->pid > 0 && c->term_ms == 0) {
 			c->term_ms = now;
 			child_signal(c, finishes(c) ? SIGUSR1 : SIGTERM);
@@ -300,7 +302,15 @@ exhausted(struct run *r, struct child *c)
 	buf_free(&text);
 }
 
-/* While the set is stopped: a sink that dies is still needed by join. */
+/* Is one that died while the set is stopped still needed? */
+static bool
+is_needed(const struct child *c)
+{
+	if (finishes(c))
+		return c->code > 128;
+	return c->role == ROLE_SINK && c->term_ms == 0 && c->code != EXIT_USAGE;
+}
+
 static void
 ended_at_stop(struct run *r, struct child *c)
 {
@@ -311,8 +321,7 @@ ended_at_stop(struct run *r, struct child *c)
 		if (c->code == EXIT_PARTLY)
 			graver(r, c->code);
 		stop_on(r);
-	} else if (!asked && c->role == ROLE_SINK && c->code != EXIT_USAGE &&
-		   c->restarts < r->options->restarts) {
+	} else if (is_needed(c) && c->restarts < r->options->restarts) {
 		restart_later(c);
 	} else if (!asked && c->code != EXIT_USAGE) {
 		exhausted(r, c);
@@ -490,8 +499,10 @@ on_tick(void *arg)
 			child_start(c);
 		check_away(c, now);
 	}
-	if (r->phase == PHASE_STOP)
+	if (r->phase == PHASE_STOP) {
 		check_stop(r, now);
+		stop_on(r);
+	}
 	if (r->phase == PHASE_IDLE && now >= r->next_ms)
 		begin_round(r);
 	show_tick(r);

@@ -107,6 +107,25 @@ is 'and that is no good end' $? 111
 run "$RUN" "$TMP/run.json"
 is 'the next run goes on and ends well' "$status" 0
 
+# --- join dies while a sink catches up at the end of a round ----------------------
+rm -f "$TMP"/state.db* "$TMP"/mesh.db*
+alone() { ! child_of fetch && ! child_of transform; } >/dev/null
+join_again() { [ -n "$(child_of join)" ] && [ "$(child_of join)" != "$first" ]; }
+start set "$RUN" "$TMP/run.json"
+wait_for child_of sink
+stands=$(child_of sink)
+kill -STOP "$stands"
+wait_for child_of fetch
+wait_for alone
+first=$(child_of join)
+kill -KILL "$first"
+ok 'a join that dies while it finishes is started again' wait_for join_again
+kill -CONT "$stands"
+wait "$(cat "$TMP/set.pid")"
+is 'and finishes' $? 0
+is 'the target has everything' "$(users)" "$("$IDMESH" join dump \
+	--db "$TMP/state.db" | jq -s '[.[] | select(.type == "User")] | length')"
+
 # --- what keeps dying -----------------------------------------------------------
 stand_in sink <<EOF
 #!/bin/sh
