@@ -10,18 +10,33 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
+
+/*
+ * Why an earlier write failed, which stdio forgets: one more line end behind
+ * what is not whole anyway fails for the same reason.  0 when it does not.
+ */
+static int
+reason(void)
+{
+	return write(STDOUT_FILENO, "\n", 1) < 0 ? errno : 0;
+}
 
 enum exit_code
 printed_end(enum exit_code code)
 {
+	int error = 0;
+
 	if (fflush(stdout) != 0)
-		log_error("cannot write to standard output: %s; what was "
-			  "printed is not whole",
-		    strerror(errno));
+		error = errno;
 	else if (ferror(stdout))
-		log_error("cannot write to standard output; what was printed "
-			  "is not whole");
+		error = reason();
 	else
 		return code;
+	/* As `head` leaves: it has seen enough, and needs no words. */
+	if (error != EPIPE)
+		log_error("cannot write to standard output%s%s; what was "
+			  "printed is not whole",
+		    error != 0 ? ": " : "", error != 0 ? strerror(error) : "");
 	return code == EXIT_USAGE ? code : EXIT_TEMPORARY;
 }

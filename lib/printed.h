@@ -13,7 +13,9 @@
 
 /*
  * Flushes stdout.  `code`, or EXIT_TEMPORARY behind a line that says so when
- * something could not be written; wrong use stays what it is.
+ * something could not be written; wrong use stays what it is.  Without the
+ * line when the reader of a pipe is gone (EPIPE): it has seen enough.  The
+ * stages, whose readers may not leave, do not end through here.
  */
 enum exit_code printed_end(enum exit_code code);
 

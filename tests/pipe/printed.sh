@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # printed.sh - each command that prints, onto a disk that is full: it ends
-# with 111 and says that what it printed is not whole; also when the failure
-# comes before the last write.
+# with 111 and says that what it printed is not whole, and why; also when the
+# failure comes before the last write.  A reader that has seen enough is told
+# nothing.
 . tests/setup.sh
 
 org sim --users 20 --groups 3 --edges 30 --tier unlimited --seed 3
@@ -78,7 +79,7 @@ full() {
 }
 well() {
 	[ $status = 111 ] && grep -Eq 'cannot write to (standard output|stdout)|write error|I/O error' \
-		"$TMP/err"
+		"$TMP/err" && grep -q 'No space left on device' "$TMP/err"
 }
 
 for way in 'env' 'stdbuf -o0'; do
@@ -91,6 +92,38 @@ for way in 'env' 'stdbuf -o0'; do
 	done
 	is "a full disk is said by each command ($way)" "$bad" ''
 done
+
+# left COMMAND [PROGRAM...]: the same, into a pipe that nobody reads any more.
+mkfifo "$TMP/pipe"
+left() {
+	local words reader writer
+	eval "words=($1)"
+	shift
+	exec {reader}<>"$TMP/pipe" {writer}>"$TMP/pipe" {reader}<&-
+	echo value | IDMESH_SECRETS_DIR=$TMP/secrets timeout 60 "$@" "$IDMESH" \
+		"${words[@]}" 2>"$TMP/err" >&"$writer"
+	status=$?
+	exec {writer}>&-
+	rm -f "$TMP/key" "$TMP/key.pub"
+}
+for way in 'env' 'stdbuf -o0'; do
+	bad=''
+	for command in "${commands[@]}"; do
+		# A stage whose reader is gone has work that is not done.
+		case $command in fetch\ \$TMP/*) continue ;; esac
+		# shellcheck disable=SC2086 # words
+		ASAN_OPTIONS=${ASAN_OPTIONS:+$ASAN_OPTIONS:}verify_asan_link_order=0 \
+			left "$command" $way
+		[[ $status = 1[14]1 ]] && ! grep -Eqi 'cannot write|pipe' "$TMP/err" ||
+			bad+="$command: $status $(head -n 3 "$TMP/err")"$'\n'
+	done
+	is "a reader that has seen enough is no error ($way)" "$bad" ''
+done
+left 'fetch $TMP/okta.json'
+is 'a stage whose reader is gone: exit' "$status" 111
+like 'a stage whose reader is gone: says so' "$(cat "$TMP/err")" \
+	'error: the next stage is gone'
+
 ok 'every program is asked' test "$(printf '%s\n' "${commands[@]}" |
 	cut -d' ' -f1 | sort -u | xargs)" = \
 	'--version fetch help join keygen run secret sink transform'
