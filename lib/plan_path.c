@@ -435,6 +435,17 @@ paths_context(struct paths *p, yyjson_val *context, struct why *why)
 	return walk_slots(p, 1, p->base, why);
 }
 
+void
+paths_absent(const struct paths *p, struct buf *out)
+{
+	for (int i = 0; i < p->n; i++) {
+		const struct slot *s = &p->slots[i];
+
+		if (s->context && s->object == NULL && p->base[i] == NULL)
+			buf_fmt(out, "%s%s", out->len > 0 ? ", " : "", s->path);
+	}
+}
+
 int
 paths_resolve(struct paths *p, yyjson_val *record, struct why *why)
 {

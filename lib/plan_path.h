@@ -14,6 +14,7 @@
 
 #include <yyjson.h>
 
+#include "buf.h"
 #include "why.h"
 
 struct paths;
@@ -31,6 +32,8 @@ int paths_find(const struct paths *p, const char *path);
 
 /* The page's context, an object or NULL; it outlives the page's records. */
 int paths_context(struct paths *p, yyjson_val *context, struct why *why);
+/* Appends the paths behind $context that it did not have: ", " between them. */
+void paths_absent(const struct paths *p, struct buf *out);
 /* Looks every path up; -1 with E_DUPLICATE when a mapped key stands twice. */
 int paths_resolve(struct paths *p, yyjson_val *record, struct why *why);
 #define PATHS_RECORD -1 /* the record itself, as a parent */

@@ -192,6 +192,15 @@ rules_try(struct rules *r, const char *map, const char *at, yyjson_val *record,
 	return result;
 }
 
+void
+rules_try_absent(struct rules *r, const char *map, struct buf *out)
+{
+	const struct rules_map *m = rules_map_find(r, map);
+
+	if (m != NULL)
+		paths_absent(m->plan.paths, out);
+}
+
 static void
 write_value(struct buf *out, yyjson_val *v)
 {

@@ -48,4 +48,7 @@ int rules_test_run(
 enum rules_result rules_try(struct rules *r, const char *map, const char *at,
     yyjson_val *record, yyjson_val *context, struct buf *out, struct why *why);
 
+/* Appends what the map reads and the context of rules_try() did not have. */
+void rules_try_absent(struct rules *r, const char *map, struct buf *out);
+
 #endif

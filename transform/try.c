@@ -151,6 +151,20 @@ write_json(const struct mapper *m, const struct trial *t)
 	buf_free(&out);
 }
 
+/* What a page of a run would have said and --context does not. */
+static void
+hint(const struct mapper *m, const struct trial *t)
+{
+	struct buf absent = { 0 };
+
+	rules_try_absent(m->rules, t->map, &absent);
+	if (absent.len > 0)
+		log_warn("%s reads %s of its page, which is not given and "
+			 "stays empty: --context '{\"NAME\":\"VALUE\"}'",
+		    t->map, absent.data);
+	buf_free(&absent);
+}
+
 static enum exit_code
 try_record(struct mapper *m, struct trial *t, int json)
 {
@@ -167,6 +181,7 @@ try_record(struct mapper *m, struct trial *t, int json)
 		write_text(m, t);
 	yyjson_doc_free(doc);
 	buf_free(&text);
+	hint(m, t);
 	if (t->result != RULES_BAD)
 		return printed_end(EXIT_DONE);
 	return printed_end(

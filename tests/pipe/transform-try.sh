@@ -40,6 +40,14 @@ like 'try: out of scope' "$(record svc-x | try)" '00u1: out-of-scope \(scope\)'
 like 'try: the context' \
 	"$(try --map okta.GroupMember --context '{"groupId":"g1"}' <<<'{"id":"u1"}')" \
 	'groupId +"g1"'
+run "$IDMESH" transform try --rules "$TMP/rules" --object - \
+	--map okta.GroupMember <<<'{"id":"u1"}'
+is 'try: without the context: exit' "$status" 0
+like 'try: without the context: what the map reads' "$err" \
+	'okta\.GroupMember reads \$context\.groupId of its page, .*--context'
+run "$IDMESH" transform try --rules "$TMP/rules" --object - \
+	--map okta.GroupMember --context '{"groupId":"g1"}' <<<'{"id":"u1"}'
+is 'try: with the context: no word' "$status:$err" 0:
 run "$IDMESH" transform try --rules "$TMP/rules" --object - <<<'{"status":"ACTIVE"}'
 is 'try: rejected: exit' "$status" 1
 like 'try: rejected: why' "$out" 'rejected: the record has no id'
