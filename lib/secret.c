@@ -300,8 +300,8 @@ find(const char *ref, int wipe, struct buf *place, struct why *why)
 	env = variable_name(name);
 	why_set(why, SECRET_CODE, NULL,
 	    "%s is nowhere: neither a credential of this service, nor a file "
-	    "%s/%s, nor the variable %s",
-	    ref, secrets_dir(), name, env);
+	    "%s/%s, nor the variable %s; `idmesh secret set %s` stores it",
+	    ref, secrets_dir(), name, env, name);
 	free(env);
 	return NULL;
 }

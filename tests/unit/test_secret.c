@@ -219,6 +219,7 @@ nowhere_says_where(void **state)
 	expect_refusal("nowhere");
 	expect_refusal("files/okta/contoso/apitoken");
 	expect_refusal(VARIABLE);
+	expect_refusal("`idmesh secret set okta/contoso/apitoken` stores it");
 	/* A folder that is missing has nothing, and is no failure. */
 	setenv("IDMESH_SECRETS_DIR", at("absent"), 1);
 	unsetenv("CREDENTIALS_DIRECTORY");
