@@ -70,9 +70,15 @@ advice(int code)
 static void
 broken(struct store *s, const char *what)
 {
-	if (!s->failed)
+	int code = sqlite3_errcode(s->db);
+
+	/* Also told to those who only read. */
+	if (!s->failed && code == SQLITE_NOTADB)
+		log_error("%s is no database of idmesh join; %s", s->path,
+		    advice(code));
+	else if (!s->failed)
 		log_error("%s: %s: %s; %s", s->path, what,
-		    sqlite3_errmsg(s->db), advice(sqlite3_errcode(s->db)));
+		    sqlite3_errmsg(s->db), advice(code));
 	s->failed = true;
 }
 

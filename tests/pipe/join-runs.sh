@@ -210,6 +210,15 @@ like 'one of another store too' "$status:$err" '^100:.*another database'
 echo hello >"$TMP/text.db"
 run "$JOIN" --db "$TMP/text.db" </dev/null
 is 'a file that is no database' "$status:$(cat "$TMP/text.db")" 100:hello
+like 'a file that is no database: says so' "$err" \
+	'text\.db is no database of idmesh join; .*restore a backup'
+for command in runs held; do
+	run "$JOIN" $command --db "$TMP/text.db"
+	like "a file that is no database: $command" "$status:$err" \
+		'^100:.*text\.db is no database of idmesh join'
+	unlike "a file that is no database: $command writes nothing" "$err" \
+		'cannot write'
+done
 sqlite3 "$TMP/foreign.db" 'CREATE TABLE t(x)'
 run "$JOIN" begin --db "$TMP/foreign.db" $S
 like 'a database of someone else' "$status:$err" '^100:.*no database of idmesh join'
