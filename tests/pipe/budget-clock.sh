@@ -47,6 +47,7 @@ for SKEW in $skews; do
 	is "$SKEW s: 0 x 429" "$(stats "$name" .limited)" 0
 	# A Date is cut to the second, so that one window may open a second
 	# late, which is much of four.
+	few_windows "$name" "$SKEW s" "$BUCKET" '^/api/v1/groups' $LIMIT
 	quick "$name" "$SKEW s: time" "$(windows "$name" "$BUCKET" \
 		'^/api/v1/groups' $LIMIT $WINDOW 8 10)" 1.15
 	apart=$(($(watermark "$name") - $(watermark org0) - SKEW))
@@ -60,6 +61,7 @@ is 'a wrong clock of ours: all succeed' "$(of wrong code)" 0
 records wrong >"$TMP/got"
 ok 'a wrong clock of ours: every byte is the same' cmp "$TMP/got" "$TMP/want"
 is 'a wrong clock of ours: 0 x 429' "$(stats wrong .limited)" 0
+few_windows wrong 'a wrong clock of ours' "$BUCKET" '^/api/v1/groups' $LIMIT
 quick wrong 'a wrong clock of ours: time' "$(windows wrong "$BUCKET" \
 	'^/api/v1/groups' $LIMIT $WINDOW 8 10)" 1.15
 apart=$(($(watermark wrong) - $(watermark org0)))

@@ -34,6 +34,7 @@ wait "${imports[@]}"
 for name in same other; do
 	is "$name: all succeed" "$(of "$name" code)" 0
 	ok "$name: nothing is missing" whole "$name" 'Group GroupMember'
+	few_windows "$name" "$name" "$BUCKET" '^/api/v1/groups' $((LIMIT - FOREIGN))
 	quick "$name" "$name: time" "$(windows "$name" "$BUCKET" '^/api/v1/groups' \
 		$((LIMIT - FOREIGN)) $WINDOW 10 20)" 1.2
 	ok "$name: at most two refusals a window" test \

@@ -22,6 +22,7 @@ for bucket in users groups; do
 	calls=$(bucket org "$name" calls)
 	limit=$(bucket org "$name" limit)
 	ms=$(windows org "$name" "^$name" "$limit" $WINDOW 8 10)
+	few_windows org "$name" "$name" "^$name" "$limit"
 	echo "# $name: $calls calls, $limit in a window, $ms ms"
 	[ "$ms" -lt "$ideal" ] || ideal=$ms
 done

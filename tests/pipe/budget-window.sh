@@ -24,6 +24,7 @@ came_through() {
 }
 # in_time NAME LIMIT IN_FLIGHT RATIO
 in_time() {
+	few_windows "$1" "$1" "$BUCKET" '^/api/v1/groups' "$2"
 	quick "$1" "$1: time" "$(windows "$1" "$BUCKET" '^/api/v1/groups' \
 		"$2" $WINDOW "$3" $LATENCY)" "$4"
 }
