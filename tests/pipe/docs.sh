@@ -190,7 +190,7 @@ shell_example() {
 		[[ $(<"$1") != *'join replay'* ]] ||
 			(cd "$WORLD" && idmesh run idmesh.json --mode full -q)
 		prepared "$1" >"$WORLD/example.sh"
-		(cd "$WORLD" && timeout 60 bash -eo pipefail example.sh </dev/null)
+		(cd "$WORLD" && timeout 180 bash -eo pipefail example.sh </dev/null)
 		;;
 	esac
 }
