@@ -69,7 +69,7 @@ is() {
 # like NAME TEXT REGEX: the text contains it (grep -E).
 like() {
 	tests=$((tests + 1))
-	if printf '%s\n' "$2" | grep -Eq -- "$3"; then
+	if grep -Eq -- "$3" <<<"$2"; then
 		echo "ok $tests - $1"
 	else
 		failed=$((failed + 1))
@@ -81,7 +81,7 @@ like() {
 # unlike NAME TEXT REGEX: the text does not contain it.
 unlike() {
 	tests=$((tests + 1))
-	if printf '%s\n' "$2" | grep -Eq -- "$3"; then
+	if grep -Eq -- "$3" <<<"$2"; then
 		failed=$((failed + 1))
 		echo "not ok $tests - $1"
 		printf '%s\n' "found: /$3/" | sed 's/^/# /'
