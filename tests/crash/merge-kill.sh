@@ -17,15 +17,15 @@ jq -n --arg rules "$ROOT/rules/two-sources" '{$rules, state: "state.db",
 	sinks: ["sqlite:mesh.db", "ndjson:changes.ndjson"]}' >"$TMP/run.json"
 
 kills=0
-a_moment() { read -rt "$((RANDOM % 2)).$(printf %03d $((RANDOM % 900)))" <> <(:) || :; }
-# It dies twice, each time within two seconds; it may be done before.
+a_moment() { read -rt "0.$(printf %03d $((RANDOM % 700)))" <> <(:) || :; }
+# It dies twice, each time within a second; the second time it may be done.
 kill_join() {
 	local join
 	wait_for pgrep -P "$1" -f idmesh-join
 	for _ in 1 2; do
 		a_moment
 		join=$(pgrep -P "$1" -f idmesh-join | head -n 1)
-		[ -n "$join" ] && kill -KILL "$join" && kills=$((kills + 1))
+		kill -KILL "$join" 2>/dev/null && kills=$((kills + 1))
 	done
 }
 # round NAME [COMMAND]: into new files; what came of it is in $TMP/*.NAME.
