@@ -50,7 +50,7 @@ for how in ENOSPC EIO; do
 		rm -f "$keys"/spare*
 		fired || break
 		n=$((n + 1))
-		where | grep -q unlink && continue
+		grep -q unlink < <(where) && continue
 		case $code:$left:$(cat "$TMP/spare.err") in
 		111:'spare*':*"/spare"*'make room'*) ;;
 		*) bad+="$(where): $code $left $(cat "$TMP/spare.err")" ;;
