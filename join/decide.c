@@ -21,6 +21,7 @@
 #include "msg.h"
 #include "opt.h"
 #include "report.h"
+#include "standing.h"
 
 struct deciding {
 	const char *db, *who, *why;
@@ -81,125 +82,39 @@ mark(struct store *s, int64_t type, int64_t object)
 	merge_due(s, type, NULL);
 }
 
-/* Whoever has to do with an object: the members of its person, and who shares
- * a value with it. */
-#define NEAR                                                       \
-	"(SELECT ?2 UNION SELECT l.object FROM link n JOIN link l" \
-	" ON l.mesh = n.mesh WHERE n.object = ?2 AND n.mesh <> 0"  \
-	" UNION SELECT y.object FROM matchkey x JOIN matchkey y"   \
-	" ON y.key = x.key AND y.value = x.value WHERE x.object = ?2)"
-
-/* Where things stand: links of this generation and later ones come of it. */
-static void
-note_standing(struct store *s, int64_t decision, int64_t object)
-{
-	store_do(s,
-	    "INSERT OR REPLACE INTO decided(decision, object, run, mesh)"
-	    " SELECT ?1, ?2, ?3, 0",
-	    "iii", decision, object, s->generation);
-	store_do(s,
-	    "INSERT OR REPLACE INTO decided(decision, object, run, mesh)"
-	    " SELECT ?1, k.object, ?3, k.mesh FROM link k"
-	    " JOIN mesh m ON m.pk = k.mesh AND m.minter = k.object"
-	    " WHERE k.object IN " NEAR,
-	    "iii", decision, object, s->generation);
-}
-
-/* A link that was made since a decision. */
-struct since {
-	int64_t object, mesh;
-};
-
-static size_t
-links_since(
-    struct store *s, int64_t decision, int64_t object, struct since **list)
-{
-	sqlite3_stmt *st = store_ask(s,
-	    "SELECT k.object, k.mesh FROM link k"
-	    " JOIN object o ON o.pk = k.object"
-	    " WHERE k.run >= (SELECT min(run) FROM decided"
-	    " WHERE decision = ?1) AND k.mesh <> 0 AND o.gone IS NULL"
-	    " AND k.object IN " NEAR,
-	    "ii", decision, object);
-	size_t n = 0;
-
-	*list = NULL;
-	while (store_row(s, st)) {
-		*list = xrealloc(*list, (n + 1) * sizeof(**list));
-		(*list)[n++] = (struct since){ sqlite3_column_int64(st, 0),
-			sqlite3_column_int64(st, 1) };
-	}
-	return n;
-}
-
-/* The person that it was before the decision made it part of another, 0: none
- * of its own. */
-static int64_t
-former_person(struct store *s, int64_t decision, const struct since *l)
-{
-	sqlite3_stmt *st = store_ask(s,
-	    "SELECT m.pk FROM decided d JOIN mesh m ON m.pk = d.mesh"
-	    " WHERE d.decision = ?1 AND d.object = ?2"
-	    " AND (m.pk = ?3 OR (m.state = 'alias' AND m.id IN"
-	    " (SELECT a.id FROM alias a WHERE a.mesh = ?3)))",
-	    "iii", decision, l->object, l->mesh);
-	int64_t mesh = store_row(s, st) ? sqlite3_column_int64(st, 0) : 0;
-
-	store_end(st);
-	return mesh;
-}
-
-/*
- * What a decision has made loses its ground: who was a person of their own is
- * one again, anybody else is judged as if they were new.  Links that were
- * there before are left alone.
- */
-static void
-take_ground(struct store *s, int64_t decision, int64_t object)
-{
-	struct since *list;
-	size_t n = links_since(s, decision, object, &list);
-
-	for (size_t i = 0; i < n; i++) {
-		int64_t former = former_person(s, decision, &list[i]);
-
-		store_do(s,
-		    "UPDATE link SET mesh = ?, key = ?, other = 0"
-		    " WHERE object = ?",
-		    "iii", former != 0 ? former : list[i].mesh,
-		    (int64_t)(former != 0 ? MATCH_NONE : MATCH_UNDONE),
-		    list[i].object);
-	}
-	free(list);
-}
-
 /* One decision is undone; the next merge looks at whom it named. */
 static void
 take_back(struct store *s, const struct deciding *d, int64_t decision,
     const char *now)
 {
 	sqlite3_stmt *st = store_ask(
-	    s, "SELECT a, b FROM decision WHERE pk = ?", "i", decision);
+	    s, "SELECT a, b, type FROM decision WHERE pk = ?", "i", decision);
 	char *names[2] = { NULL, NULL };
+	int64_t objects[2], type = 0;
+	size_t n = 0;
 
 	if (store_row(s, st)) {
 		names[0] = store_text_dup(st, 0);
 		names[1] = store_text_dup(st, 1);
+		type = sqlite3_column_int64(st, 2);
+		store_end(st);
 	}
-	store_end(st);
 	store_do(s,
 	    "UPDATE decision SET undone_at = ?, undone_who = ? WHERE pk = ?",
 	    "tti", now, d->who, decision);
 	for (int i = 0; i < 2; i++) {
-		struct named n;
+		int64_t object =
+		    names[i] != NULL ? find_object(s, names[i]) : 0;
 
-		if (names[i] != NULL && look_up(s, names[i], &n) == 0) {
-			take_ground(s, decision, n.object);
-			mark(s, n.type, n.object);
-		}
+		if (object != 0)
+			objects[n++] = object;
+		else if (names[i] != NULL)
+			log_info("%s is forgotten meanwhile", names[i]);
 		free(names[i]);
 	}
-	store_do(s, "DELETE FROM decided WHERE decision = ?", "i", decision);
+	for (size_t i = 0; i < n; i++)
+		mark(s, type, objects[i]);
+	standing_restore(s, decision, type, objects, n);
 }
 
 /* An older decision that says the contrary; `never` adds to an `alone`. */
@@ -282,9 +197,9 @@ write_decision(struct store *s, const struct deciding *d)
 	    "itttttt", a.type, d->verb, d->a, d->b, d->who, d->why, now);
 	pk = sqlite3_last_insert_rowid(s->db);
 	s->generation++;
-	note_standing(s, pk, a.object);
+	standing_note(s, pk, a.object);
 	if (d->b != NULL)
-		note_standing(s, pk, b.object);
+		standing_note(s, pk, b.object);
 	log_info("decision %lld: %s %s%s%s", (long long)pk, d->verb, d->a,
 	    d->b != NULL ? " " : "", d->b != NULL ? d->b : "");
 	mark(s, a.type, a.object);

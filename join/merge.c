@@ -359,8 +359,9 @@ commit_some(struct join *j, struct merge *m)
 static void
 tell_done(struct join *j, struct merge *m)
 {
-	log_info("merged: %lld mesh objects made, %lld changes",
-	    (long long)m->bodies, (long long)m->told);
+	log_info("merged: %lld mesh object%s computed, %lld change%s",
+	    (long long)m->bodies, m->bodies == 1 ? "" : "s",
+	    (long long)m->told, m->told == 1 ? "" : "s");
 	if (m->failures > 0)
 		log_warn("functions of flow rules failed %lld times",
 		    (long long)m->failures);

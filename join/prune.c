@@ -86,6 +86,9 @@ old_end(struct store *s, int64_t *after)
 	store_do(
 	    s, "DELETE FROM ref WHERE object IN (SELECT pk FROM temp.old)", "");
 	store_do(s,
+	    "DELETE FROM decided WHERE object IN (SELECT pk FROM temp.old)",
+	    "");
+	store_do(s,
 	    "DELETE FROM edge WHERE mesh IN (SELECT mesh FROM temp.old)", "");
 	store_do(
 	    s, "DELETE FROM mesh WHERE pk IN (SELECT mesh FROM temp.old)", "");

@@ -41,11 +41,11 @@
     " verb TEXT NOT NULL, a TEXT NOT NULL, b TEXT, who TEXT, why TEXT,"
     " at TEXT NOT NULL, undone_at TEXT, undone_who TEXT);"
     /* Where things stood when it was made, for what came of it is what an undo
-     * takes back: run is the first generation of links since, and mesh the
-     * person that the object, one that it names or that has to do with one,
-     * was on its own, 0: none. */
+     * takes back: the link of each object that had to do with it, mesh 0: it
+     * was in no person; run: generation of the decision. */
     "CREATE TABLE IF NOT EXISTS decided(decision INTEGER NOT NULL,"
     " object INTEGER NOT NULL, run INTEGER NOT NULL, mesh INTEGER NOT NULL,"
+    " key INTEGER NOT NULL DEFAULT -1, other INTEGER NOT NULL DEFAULT 0,"
     " PRIMARY KEY(decision, object)) WITHOUT ROWID;"
     /* Ids of persons who became part of another. */
     "CREATE TABLE alias(id TEXT PRIMARY KEY, mesh INTEGER NOT NULL,"

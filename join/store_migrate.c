@@ -84,6 +84,18 @@ static const char *const steps[] = {
 	" object INTEGER NOT NULL, run INTEGER NOT NULL,"
 	" mesh INTEGER NOT NULL, PRIMARY KEY(decision, object))"
 	" WITHOUT ROWID;",
+
+	"ALTER TABLE decided RENAME TO decided_8;"
+	"CREATE TABLE decided(decision INTEGER NOT NULL,"
+	" object INTEGER NOT NULL, run INTEGER NOT NULL,"
+	" mesh INTEGER NOT NULL, key INTEGER NOT NULL DEFAULT -1,"
+	" other INTEGER NOT NULL DEFAULT 0, PRIMARY KEY(decision, object))"
+	" WITHOUT ROWID;"
+	/* Without one it did not say that there was no person. */
+	"INSERT INTO decided(decision, object, run, mesh)"
+	" SELECT decision, object, run, mesh FROM decided_8"
+	" WHERE mesh <> 0;"
+	"DROP TABLE decided_8;",
 };
 
 int

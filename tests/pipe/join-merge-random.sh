@@ -94,4 +94,48 @@ is 'nobody is twice or lost' "$(sqlite3 "$db" "SELECT count(*) FROM object o
 	l.object = o.pk AND (l.mesh <> 0) <> EXISTS (SELECT 1 FROM held h
 	WHERE h.object = o.pk))")" 0
 
+# --- decisions: when all of them are taken back, it is as if there were none
+rules "join \"User\" { $base } life \"User\" { back = { same_key = \"ask\" } } $wide"
+decide() { "$JOIN" decide --db "$db" --rules "$TMP/rules" "$@" >/dev/null 2>"$TMP/said"; }
+# people: who is one person with whom, and who is held; ids that were for a
+# while are told to leave.
+people() {
+	mesh | jq -c 'select(.contributors != []) | [.id, .contributors, .object]'
+	held
+}
+in_force() { sqlite3 "$db" 'SELECT pk FROM decision WHERE undone_at IS NULL'; }
+# decisions SEED N: one a line, mostly about few, so that they contradict.
+decisions() {
+	awk -v seed="$1" -v n="$2" '
+	function rnd(n) { seed = (seed * 1103515245 + 12345) % 2147483648; return int(seed / 65536) % n }
+	BEGIN {
+		split("join never alone undo", verb, " ")
+		while (n-- > 0)
+			print verb[rnd(4) + 1], "okta:contoso/o" rnd(4), "entra:contoso/e" rnd(4)
+	}'
+}
+bad=
+for seed in $(seq 21 $((${SEEDS:-5} + 20))); do
+	rm -f "$TMP"/round.*
+	history "$seed" 1
+	db=$TMP/decided$seed.db
+	many <"$TMP/final"
+	before=$(people)
+	decisions "$seed" 7 >"$TMP/decisions"
+	while read -r verb a b; do
+		case $verb in
+		alone) decide alone "$b" ;;
+		undo) for n in $(in_force | shuf -n 1 --random-source=<(yes $seed)); do
+			decide --undo "$n"
+		done ;;
+		*) decide "$verb" "$a" "$b" ;;
+		esac
+	done <"$TMP/decisions"
+	for n in $(in_force | shuf --random-source=<(yes $seed)); do
+		decide --undo "$n"
+	done
+	[ "$before" = "$(people)" ] || bad="$bad $seed"
+done
+is 'decisions that are undone leave nothing' "$bad" ''
+
 done_testing
