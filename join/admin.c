@@ -241,6 +241,31 @@ admin_watermark(int argc, char **argv)
 	return watermark(&use, db, argv[1], argc > 2 ? argv[2] : NULL);
 }
 
+static bool
+is_source(struct store *s, const char *name)
+{
+	sqlite3_stmt *st =
+	    store_ask(s, "SELECT 1 FROM source WHERE name = ?", "t", name);
+	bool is = store_row(s, st);
+
+	store_end(st);
+	return is;
+}
+
+static void
+tell_nothing(struct store *s, const char *source, int64_t run)
+{
+	if (source[0] != '\0' && !is_source(s, source))
+		log_error("there is no source %s; a run is RUN or SOURCE/RUN, "
+			  "as `idmesh join held --db %s` writes it",
+		    source, s->path);
+	else
+		log_error("no run %lld%s%s holds anything back; see `idmesh "
+			  "join held --db %s`",
+		    (long long)run, source[0] != '\0' ? " of " : "", source,
+		    s->path);
+}
+
 /*
  * Turns the held sweeps of a run into decided ones.  -1 when there is no such
  * run, or one of several sources.
@@ -258,9 +283,7 @@ release(struct store *s, const char *source, int64_t run)
 
 	store_end(st);
 	if (n == 0 && !s->failed)
-		log_error("no run %lld holds anything back; see `idmesh join "
-			  "held --db %s`",
-		    (long long)run, s->path);
+		tell_nothing(s, source, run);
 	if (n > 1)
 		log_error("several sources have a run %lld; say "
 			  "okta:contoso/%lld",
@@ -268,7 +291,10 @@ release(struct store *s, const char *source, int64_t run)
 	if (n != 1)
 		return -1;
 	store_do(s,
-	    "UPDATE checkpoint SET phase = 'sweeping' WHERE phase = 'held'"
+	    "UPDATE checkpoint SET phase = 'sweeping',"
+	    " why = 'was held and approved' || CASE WHEN why LIKE 'held: %'"
+	    " THEN substr(why, 5, instr(why || ';', ';') - 5) ELSE '' END"
+	    " WHERE phase = 'held'"
 	    " AND run IN (SELECT r.pk FROM run r"
 	    " JOIN source s ON s.pk = r.source"
 	    " WHERE r.number = ?1 AND (?2 = '' OR s.name = ?2))",
@@ -374,7 +400,11 @@ admin_approve(int argc, char **argv)
 	slash = strrchr(argv[1], '/');
 	run = strtoll(slash != NULL ? slash + 1 : argv[1], &end, 10);
 	if (run <= 0 || *end != '\0')
-		opt_wrong(&use, "%s is no number of a run", argv[1]);
+		opt_wrong(&use,
+		    "%s names neither a run (3, or okta:contoso/3) nor a plan "
+		    "(16 digits of 0-9 and a-f); `idmesh join held --db %s` "
+		    "lists what waits",
+		    argv[1], db);
 	source =
 	    xstrndup(argv[1], slash != NULL ? (size_t)(slash - argv[1]) : 0);
 	rc = approve(db, source, run);

@@ -31,10 +31,19 @@ forget_rejects(struct join *j, struct flow *f)
 	    "iii", clock_wall_ms(), f->stream_pk, f->run);
 }
 
+/* The stream's watermark; half a reading has none. */
+static const char *
+mark_of(const struct msg *m, enum certificate is)
+{
+	if (is != CERT_WHOLE && is != CERT_UNSEEN)
+		return NULL;
+	return yyjson_get_str(m->watermark);
+}
+
 /* The phase behind a complete end; why is filled when there is one. */
 static const char *
-whole(
-    struct join *j, struct flow *f, enum certificate is, char *why, size_t len)
+whole(struct join *j, struct flow *f, const struct msg *m, enum certificate is,
+    char *why, size_t len)
 {
 	const char *phase;
 
@@ -47,7 +56,7 @@ whole(
 	}
 	if (is == CERT_NONE)
 		j->doubtful = true;
-	phase = sweep_judge(j, f, is == CERT_EMPTY, why, len);
+	phase = sweep_judge(j, f, mark_of(m, is), is == CERT_EMPTY, why, len);
 	held_review(j, f->stream_pk, f->run_pk);
 	return phase;
 }
@@ -65,7 +74,7 @@ phase_of(struct join *j, struct flow *f, const struct msg *m,
 		j->skipped = true;
 	} else if (m->complete) {
 		*is = cert_judge(f, m, why, len);
-		return whole(j, f, *is, why, len);
+		return whole(j, f, m, *is, why, len);
 	} else {
 		j->incomplete = true;
 	}
@@ -92,11 +101,9 @@ apply_end(struct join *j, struct flow *f, const struct msg *m)
 	struct buf warnings = { 0 };
 	enum certificate is;
 	const char *phase;
-	bool read;
 
 	note_full(j, f, m);
 	phase = phase_of(j, f, m, &is, why, sizeof(why));
-	read = is == CERT_WHOLE || is == CERT_UNSEEN;
 	if (m->warnings != NULL && yyjson_arr_size(m->warnings) > 0)
 		json_write(&warnings, m->warnings);
 	f->seq = m->seq;
@@ -104,8 +111,7 @@ apply_end(struct join *j, struct flow *f, const struct msg *m)
 	store_do(j->store,
 	    "UPDATE checkpoint SET phase = ?, why = nullif(?, ''),"
 	    " warnings = ?, watermark = ?, certified = ? WHERE pk = ?",
-	    "ttstii", phase, why, warnings.data, warnings.len,
-	    read ? yyjson_get_str(m->watermark) : NULL,
+	    "ttstii", phase, why, warnings.data, warnings.len, mark_of(m, is),
 	    (int64_t)(is == CERT_WHOLE), f->checkpoint_pk);
 	if (merge_kind(j->rules, f->stream) != MERGE_NOT)
 		merge_due(j->store, f->type_pk,

@@ -16,6 +16,7 @@
 #include "mem.h"
 #include "msg.h"
 #include "report.h"
+#include "sweep.h"
 
 /* A stream of a run that is held. */
 struct run_held {
@@ -25,7 +26,7 @@ struct run_held {
 };
 
 /* Marked objects, and those that a full listing did not have; as sweep.c has
- * it, without those that changed while it was listed. */
+ * it, without those that it spares. */
 #define LEAVERS                                                 \
 	" FROM checkpoint c JOIN run r ON r.pk = c.run"         \
 	" JOIN leaving l ON l.generation = r.generation"        \
@@ -39,8 +40,7 @@ struct run_held {
 	" AND n.generation < r.generation AND NOT EXISTS"                  \
 	" (SELECT 1 FROM leaving l WHERE l.pk = o.pk"                      \
 	" AND l.generation IN (0, r.generation))"                          \
-	" AND ifnull(julianday(a.text ->> 'lastUpdated')"                  \
-	" >= julianday(c.watermark), 0) = 0"
+	" AND " SWEEP_SPARED("c.watermark") " = 0"
 
 static int64_t
 count(struct store *s, const struct run_held *run)

@@ -14,6 +14,7 @@
 #include "clock.h"
 #include "log.h"
 #include "run.h"
+#include "sweep.h"
 
 /* What the streams of a run say together. */
 struct tally {
@@ -137,17 +138,23 @@ summarize(struct store *s, int64_t run, const char *state)
 {
 	sqlite3_stmt *st = store_ask(s,
 	    "SELECT s.name, r.number, sum(c.added), sum(c.changed),"
-	    " sum(c.same), sum(c.gone), sum(c.rejects) FROM run r"
+	    " sum(c.same), sum(c.gone), sum(c.rejects), sum(c.spared)"
+	    " FROM run r"
 	    " JOIN source s ON s.pk = r.source"
 	    " JOIN checkpoint c ON c.run = r.pk WHERE r.pk = ?",
 	    "i", run);
+	bool spared;
 
-	if (store_row(s, st))
+	if (store_row(s, st)) {
+		spared = sqlite3_column_int64(st, 7) > 0;
 		log_info("%s run %s is %s: %s new, %s changed, %s the same, "
-			 "%s gone, %s rejected",
+			 "%s gone, %s rejected%s%s%s",
 		    store_text(st, 0), store_text(st, 1), state,
 		    store_text(st, 2), store_text(st, 3), store_text(st, 4),
-		    store_text(st, 5), store_text(st, 6));
+		    store_text(st, 5), store_text(st, 6), spared ? "; " : "",
+		    spared ? store_text(st, 7) : "",
+		    spared ? " not listed " SWEEP_WORDS : "");
+	}
 	store_end(st);
 }
 

@@ -14,8 +14,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "clock.h"
-#include "json.h"
 #include "leave.h"
 #include "log.h"
 #include "merge.h"
@@ -28,7 +26,7 @@
 #endif
 /* What would leave a stream: absent objects and marked ones by reason. */
 struct leavers {
-	int64_t absent, all;
+	int64_t absent, spared, all; /* all: without the spared */
 	struct buf text; /* "12 absent, 3 scope" */
 };
 
@@ -39,19 +37,26 @@ proves_absence(const struct flow *f)
 	return f->full && !f->unsure;
 }
 
-static int64_t
-absent(struct store *s, const struct flow *f)
+static void
+count_absent(
+    struct store *s, const struct flow *f, const char *since, struct leavers *l)
 {
 	sqlite3_stmt *st = store_ask(s,
-	    "SELECT count(*) FROM seen n JOIN object o ON o.pk = n.pk"
-	    " WHERE n.generation < ?1 AND o.stream = ?2"
-	    " AND NOT EXISTS (SELECT 1 FROM leaving l WHERE l.pk = n.pk"
-	    " AND l.generation IN (0, ?1))",
-	    "ii", f->generation, f->stream_pk);
-	int64_t n = store_row(s, st) ? sqlite3_column_int64(st, 0) : 0;
+	    "SELECT count(*), ifnull(sum(late), 0) FROM (SELECT " SWEEP_SPARED(
+		"?3") " AS late"
+		      " FROM seen n JOIN object o ON o.pk = n.pk"
+		      " LEFT JOIN attrs a ON a.pk = o.pk"
+		      " WHERE n.generation < ?1 AND o.stream = ?2"
+		      " AND NOT EXISTS (SELECT 1 FROM leaving l WHERE l.pk = "
+		      "n.pk"
+		      " AND l.generation IN (0, ?1)))",
+	    "iit", f->generation, f->stream_pk, since);
 
+	if (store_row(s, st)) {
+		l->spared = sqlite3_column_int64(st, 1);
+		l->absent = sqlite3_column_int64(st, 0) - l->spared;
+	}
 	store_end(st);
-	return n;
 }
 
 static void
@@ -63,12 +68,13 @@ add_leavers(struct leavers *l, int64_t n, const char *reason)
 }
 
 static void
-count_leavers(struct store *s, const struct flow *f, struct leavers *l)
+count_leavers(
+    struct store *s, const struct flow *f, const char *since, struct leavers *l)
 {
 	sqlite3_stmt *st;
 
 	if (proves_absence(f))
-		l->absent = absent(s, f);
+		count_absent(s, f, since, l);
 	if (l->absent > 0)
 		add_leavers(l, l->absent, "absent");
 	st = store_ask(s,
@@ -104,17 +110,23 @@ static void
 hold(struct join *j, const struct flow *f, const struct rules_guard *g,
     const struct leavers *l, char *why, size_t len)
 {
+	char more[120] = "";
+
+	if (l->spared > 0)
+		snprintf(more, sizeof(more), "; %lld more " SWEEP_WORDS,
+		    (long long)l->spared);
+	/* release() of admin.c cuts it behind the first semicolon. */
 	snprintf(why, len,
 	    "held: %lld of %lld objects would leave (%s), the guard allows "
-	    "%lld or %g %%; nothing was deleted",
+	    "%lld or %g %%; nothing was deleted%s",
 	    (long long)l->all, (long long)f->alive, l->text.data,
-	    (long long)g->max, g->percent);
+	    (long long)g->max, g->percent, more);
 	tell_held(j, f, why);
 }
 
 const char *
-sweep_judge(
-    struct join *j, const struct flow *f, bool empty, char *why, size_t len)
+sweep_judge(struct join *j, const struct flow *f, const char *since, bool empty,
+    char *why, size_t len)
 {
 	struct rules_guard g = { 500, 5, 50 };
 	struct leavers l = { 0 };
@@ -122,8 +134,8 @@ sweep_judge(
 
 	if (j->rules != NULL)
 		g = rules_guard_leave(j->rules);
-	count_leavers(j->store, f, &l);
-	if (l.all == 0) {
+	count_leavers(j->store, f, since, &l);
+	if (l.all + l.spared == 0) {
 		phase = "done";
 	} else if (empty) {
 		tell_held(j, f, why);
@@ -150,7 +162,6 @@ struct sweep {
 	int64_t checkpoint, run, source, stream, generation, after;
 	char name[32]; /* of the stream */
 	bool absent; /* what was not listed goes too */
-	int64_t since_ms; /* spares what changed later, -1 unknown */
 	int64_t gone, spared, last;
 	size_t rows;
 };
@@ -159,13 +170,12 @@ static int
 next_sweep(struct store *s, struct sweep *w)
 {
 	sqlite3_stmt *st = store_ask(s,
-	    "SELECT c.pk, c.run, c.stream, r.generation, c.swept, c.watermark,"
+	    "SELECT c.pk, c.run, c.stream, r.generation, c.swept,"
 	    " c.mode = 'full' AND c.unsure = 0, r.source, t.name"
 	    " FROM checkpoint c JOIN run r ON r.pk = c.run"
 	    " JOIN stream t ON t.pk = c.stream"
 	    " WHERE c.phase = 'sweeping' LIMIT 1",
 	    "");
-	const char *since;
 
 	if (!store_row(s, st))
 		return 0;
@@ -175,36 +185,12 @@ next_sweep(struct store *s, struct sweep *w)
 		.stream = sqlite3_column_int64(st, 2),
 		.generation = sqlite3_column_int64(st, 3),
 		.after = sqlite3_column_int64(st, 4),
-		.absent = sqlite3_column_int(st, 6) != 0,
-		.source = sqlite3_column_int64(st, 7),
+		.absent = sqlite3_column_int(st, 5) != 0,
+		.source = sqlite3_column_int64(st, 6),
 	};
-	snprintf(w->name, sizeof(w->name), "%s", store_text(st, 8));
-	since = store_text(st, 5);
-	if (since == NULL ||
-	    clock_parse_rfc3339(since, strlen(since), &w->since_ms) != 0)
-		w->since_ms = -1;
+	snprintf(w->name, sizeof(w->name), "%s", store_text(st, 7));
 	store_end(st);
 	return 1;
-}
-
-/* Touched while the listing ran: it may have slipped between two pages. */
-static bool
-spared(const struct sweep *w, const char *attrs)
-{
-	yyjson_doc *doc;
-	const char *text;
-	int64_t at;
-	bool late;
-
-	if (w->since_ms < 0 || attrs == NULL)
-		return false;
-	doc = yyjson_read(attrs, strlen(attrs), YYJSON_READ_NUMBER_AS_RAW);
-	text = json_text(yyjson_doc_get_root(doc), "lastUpdated");
-	late = text != NULL &&
-	       clock_parse_rfc3339(text, strlen(text), &at) == 0 &&
-	       at >= w->since_ms;
-	yyjson_doc_free(doc);
-	return late;
 }
 
 /* Only its own marks: what an older run holds, that run's approval lets go. */
@@ -245,11 +231,15 @@ sweep_rows(struct store *s, struct sweep *w, struct flow *f)
 {
 	struct object gone[SWEEP_CHUNK];
 	sqlite3_stmt *st = store_ask(s,
-	    "SELECT o.pk, o.mesh, a.text FROM seen n"
-	    " JOIN object o ON o.pk = n.pk LEFT JOIN attrs a ON a.pk = o.pk"
-	    " WHERE n.pk > ? AND n.generation < ? AND o.stream = ?"
-	    " ORDER BY n.pk LIMIT ?",
-	    "iiii", w->after, w->generation, w->stream, (int64_t)SWEEP_CHUNK);
+	    "SELECT o.pk, o.mesh, " SWEEP_SPARED(
+		"c.watermark") " FROM seen n JOIN object o ON o.pk = n.pk"
+			       " JOIN checkpoint c ON c.pk = ?5"
+			       " LEFT JOIN attrs a ON a.pk = o.pk"
+			       " WHERE n.pk > ?1 AND n.generation < ?2 AND "
+			       "o.stream = ?3"
+			       " ORDER BY n.pk LIMIT ?4",
+	    "iiiii", w->after, w->generation, w->stream, (int64_t)SWEEP_CHUNK,
+	    w->checkpoint);
 	enum wait wait;
 	size_t n = 0;
 
@@ -257,7 +247,7 @@ sweep_rows(struct store *s, struct sweep *w, struct flow *f)
 	while (store_row(s, st)) {
 		w->rows++;
 		w->last = sqlite3_column_int64(st, 0);
-		if (spared(w, store_text(st, 2))) {
+		if (sqlite3_column_int(st, 2) != 0) {
 			w->spared++;
 			continue;
 		}
@@ -272,15 +262,17 @@ sweep_rows(struct store *s, struct sweep *w, struct flow *f)
 
 /* Is there still something that the run holds back in the stream? */
 static bool
-holds(struct store *s, int64_t stream, int64_t generation, bool absentees)
+holds(struct store *s, int64_t stream, const struct held *h)
 {
 	sqlite3_stmt *st = store_ask(s,
 	    "SELECT EXISTS (SELECT 1 FROM leaving l JOIN object o ON o.pk = "
 	    "l.pk"
 	    " WHERE o.stream = ?1 AND l.generation = ?2) OR (?3 AND EXISTS"
 	    " (SELECT 1 FROM seen n JOIN object o ON o.pk = n.pk"
-	    " WHERE n.generation < ?2 AND o.stream = ?1))",
-	    "iii", stream, generation, (int64_t)absentees);
+	    " JOIN checkpoint c ON c.pk = ?4 LEFT JOIN attrs a ON a.pk = o.pk"
+	    " WHERE n.generation < ?2 AND o.stream = ?1"
+	    " AND " SWEEP_SPARED("c.watermark") " = 0))",
+	    "iiii", stream, h->generation, (int64_t)h->absent, h->checkpoint);
 	bool is = store_row(s, st) && sqlite3_column_int(st, 0) != 0;
 
 	store_end(st);
@@ -323,7 +315,7 @@ held_review(struct join *j, int64_t stream, int64_t run)
 	struct held h;
 
 	while (next_held(s, stream, run, &after, &h)) {
-		if (holds(s, stream, h.generation, h.absent)) {
+		if (holds(s, stream, &h)) {
 			if (run != 0)
 				log_warn("%s run %lld still holds objects "
 					 "back: idmesh join approve --db %s "
@@ -339,6 +331,16 @@ held_review(struct join *j, int64_t stream, int64_t run)
 		    "i", h.checkpoint);
 		run_settle(s, h.run, false);
 	}
+}
+
+/* Whoever reads of the run finds no delete that he looked for. */
+static void
+note_spared(struct store *s, int64_t checkpoint)
+{
+	store_do(s,
+	    "UPDATE checkpoint SET why = ifnull(why || '; ', '') || spared ||"
+	    " ' not listed ' || ? WHERE pk = ? AND spared > 0",
+	    "ti", SWEEP_WORDS, checkpoint);
 }
 
 /* The flow in memory, if this process has it, must agree. */
@@ -383,6 +385,7 @@ sweep_step(struct join *j)
 	    w.gone, w.stream);
 	tell_flow(j, &w);
 	if (last) {
+		note_spared(s, w.checkpoint);
 		run_settle(s, w.run, false);
 		held_review(j, w.stream, 0);
 		edges_settle(s, j, w.source);

@@ -18,12 +18,27 @@ enum certificate {
 enum certificate cert_judge(
     struct flow *f, const struct msg *m, char *why, size_t len);
 
+/*
+ * SQL: a listing that lacks an object whose attributes are a.text is no proof
+ * that it left, 1 or 0; `since` is the watermark of its stream.  It changed
+ * while the listing ran, where it may have slipped between two pages, or so
+ * shortly before that the source's clock and indices may lag.
+ */
+#define SWEEP_SPARED(since)                                                    \
+	"ifnull(julianday(a.text ->> 'lastUpdated') >= julianday(" since "), " \
+	"0)"
+
+/* Of those, behind their number. */
+#define SWEEP_WORDS \
+	"were changed too recently to tell and wait for a later full run"
+
 /* sweep.c */
 /* The phase behind a complete end: done, sweeping, or held, when more would
- * leave than the guard allows; then why holds the numbers.  `empty`: the
- * listing was, and why says so; then it is held in any case. */
-const char *sweep_judge(
-    struct join *j, const struct flow *f, bool empty, char *why, size_t len);
+ * leave than the guard allows; then why holds the numbers.  `since`: as the
+ * watermark is stored, NULL without.  `empty`: the listing was, and why says
+ * so; then it is held in any case. */
+const char *sweep_judge(struct join *j, const struct flow *f, const char *since,
+    bool empty, char *why, size_t len);
 /* Earlier runs (all but `run`) that hold nothing in the stream any more are
  * done; one that does is told. */
 void held_review(struct join *j, int64_t stream, int64_t run);

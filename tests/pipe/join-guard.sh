@@ -117,6 +117,58 @@ is 'and lets them leave at its end' "$status:$changes:$(count):$(marks)" \
 	"0:delete User deprovisioned
 delete User deprovisioned:72:0"
 
+# --- who changed while the list was read, or shortly before, proves nothing
+db=$TMP/spared.db mode=full head='"run":0,"epoch":0'
+fresh() { put "$1" "{\"login\":\"$1@example.com\",\"lastUpdated\":\"2026-04-22T08:${2:-12}:00.000Z\"}"; }
+list() { # MINUTE of the watermark, records
+	local at=$1
+	shift
+	page User 1 '' "$@"
+	end User 2 true ",\"watermark\":\"2026-04-22T08:$at:30.000Z\",\"certificate\":{\"chain\":true}"
+}
+told() { "$JOIN" runs --db "$db" --json | tail -n 1 | jq -rc '.streams.User | [.state, .gone, .spared, .why]'; }
+wait='were changed too recently to tell and wait for a later full run'
+young=()
+for i in $(seq 200 209); do young+=("$(fresh "u$i")"); done
+{ list 10 "${all[@]}" "${young[@]}"; } | changes
+{ list 10 "${all[@]}" "${young[@]:4}"; } | changes
+is 'they are spared, and the run says so' "$status:$(count):$(told)" \
+	"0:110:[\"done\",0,4,\"4 not listed $wait\"]"
+like 'in its summary too' "$err" "0 gone, 0 rejected; 4 not listed $wait"
+like 'and in the history' "$("$JOIN" runs --db "$db")" " 4 not listed $wait"
+{ list 10 "${all[@]:8}" "${young[@]:4}"; } | changes
+like 'the guard counts without them, and tells of them' "$status:$err" \
+	"^1:.*held: 8 of 110 objects would leave \(8 absent\), .*; 4 more $wait"
+like 'the plan shows as many' "$("$JOIN" plan --db "$db")" \
+	"8 objects would leave"
+cp "$db" "$TMP/returned.db"
+run "$JOIN" approve --db "$db" 3
+like 'as many leave with the approval' "$status:$(count):$err" \
+	"^0:102:.*8 gone, 0 rejected; 4 not listed $wait"
+is 'and the run says that it was approved' "$(told)" \
+	"[\"done\",8,4,\"was held and approved: 8 of 110 objects would leave (8 absent), the guard allows 500 or 5 %; 4 not listed $wait\"]"
+{ list 15 "${all[@]:8}" "${young[@]:4}"; } | changes
+is 'a full run that begins later lets them go' \
+	"$status:$(count):$(told)" '0:98:["done",4,0,null]'
+db=$TMP/returned.db mode=delta
+{
+	page User 1 '' "${all[@]:0:8}"
+	end User 2
+} | changes
+is 'a run is not held for them alone' "$status:$(count):$(
+	"$JOIN" runs --db "$db" --json | grep -c '"state":"held"')" 0:110:0
+for bad in okta:contoso/okta:contoso/3 entra:none/3; do
+	run "$JOIN" approve --db "$db" "$bad"
+	like "approve $bad: no such source" "$status:$err" \
+		"^100:.*there is no source ${bad%/3}; a run is RUN or SOURCE/RUN"
+done
+run "$JOIN" approve --db "$db" $S/3
+like 'a run without any' "$status:$err" \
+	"^100:.*no run 3 of $S holds anything back"
+run "$JOIN" approve --db "$db" zzz
+like 'what is neither a run nor a plan' "$status:$err" \
+	'^100:.*zzz names neither a run .* nor a plan'
+
 # --- the real programs: rules that drop everybody, and a wave of leavers
 org sim --users 900 --groups 5 --edges 20 --tier unlimited
 source_file "$TMP/okta.json"
