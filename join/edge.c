@@ -180,11 +180,16 @@ tell(struct store *s, struct join *j, int64_t source, int64_t gone)
 	}
 }
 
+/* Once, when the run is over: each stream's end settles. */
 static void
 warn(struct store *s, int64_t source, int64_t stay)
 {
-	sqlite3_stmt *st =
-	    store_ask(s, "SELECT name FROM source WHERE pk = ?", "i", source);
+	sqlite3_stmt *st = store_ask(s,
+	    "SELECT name FROM source s WHERE pk = ? AND NOT EXISTS"
+	    " (SELECT 1 FROM run r LEFT JOIN checkpoint c ON c.run = r.pk"
+	    " WHERE r.source = s.pk AND (c.phase = 'sweeping'"
+	    " OR (r.state = 'running' AND r.number = s.run)))",
+	    "i", source);
 
 	if (store_row(s, st))
 		log_warn("%s: %lld memberships stay as long as their users or "

@@ -19,6 +19,7 @@
 #include <unistd.h>
 
 #include "clock.h"
+#include "leave.h"
 #include "lines.h"
 #include "log.h"
 #include "outbox.h"
@@ -408,6 +409,7 @@ finish(struct join *j)
 		if (!f->own)
 			continue;
 		run_settle(j->store, f->run_pk, true);
+		edges_settle(j->store, j, f->source_pk);
 		store_do(j->store,
 		    "UPDATE run SET state = 'incomplete'"
 		    " WHERE pk = ? AND state = 'running'",

@@ -91,13 +91,15 @@ for order in 'User first' 'GroupMember first'; do
 	like 'the others do not, and it is told' "$err" '19 memberships stay'
 	is 'the mark of the one who left alone is an edge of g2' \
 		"$(mesh | grep -c '/g2/u129')" 0
-	begin --mode delta
+	begin --mode delta 2>"$TMP/begun"
 	{
 		end User 1
 		end Group 1
 		end GroupMember 1
 	} | changes
 	is 'also in the next run' "$(of_type GroupMember)" 89
+	is 'which tells it once' \
+		"$(cat "$TMP/begun" - <<<"$err" | grep -c 'memberships stay')" 1
 	cp "$db" "$TMP/back.db"
 	run "$JOIN" approve --db "$db" 4
 	is 'approved, they leave together' \
