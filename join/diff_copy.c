@@ -313,7 +313,8 @@ tell_waiting(struct store *of, struct trial *t)
 {
 	sqlite3_stmt *st = store_ask(of,
 	    "SELECT 'plan ' || p.hash || ' of ' || y.name || ': ' ||"
-	    " json_extract(p.summary, '$.why') FROM plan p"
+	    " json_extract(p.summary, '$.why')"
+	    " || ' (what it would do is part of this)' FROM plan p"
 	    " JOIN type y ON y.pk = p.type WHERE p.state = 'stopped'"
 	    " ORDER BY p.pk",
 	    "");

@@ -180,8 +180,7 @@ summary_text(const struct tally *t)
 		       "keepRaw (in a pipe --keep-raw), in full once\n",
 		    (long long)trial->without);
 	if (trial->waits.len > 0)
-		printf("waiting to be approved (what a plan would do is "
-		       "part of this):\n");
+		printf("waiting to be approved:\n");
 	print_lines("  ", &trial->waits);
 	if (trial->why.len > 0)
 		printf("a run would be stopped:\n");
