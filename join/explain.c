@@ -111,7 +111,7 @@ print_contributors(const struct person *p)
 		if (c->gone != NULL)
 			report_print("left (%s)", c->gone);
 		else if (p->mesh == 0)
-			report_print("alone");
+			report_print("in no person");
 		else if (i == 0)
 			report_print(p->n > 1 && p->of[1].gone == NULL
 					 ? "leads"

@@ -470,8 +470,9 @@ merge_plan_judge(
 	    p->leaves + p->disables, p->persons, &b);
 	add_broken(&y->unjoin, "unjoin", "would be parted from their others",
 	    p->unjoins, p->persons, &b);
-	add_broken(&y->change, "change", "change in guarded attributes",
-	    p->changed, p->persons, &b);
+	add_broken(&y->change, "change",
+	    "have a guarded attribute changed at a source", p->changed,
+	    p->persons, &b);
 	if (b.len > 0)
 		rc = why_set(why, "E_GUARD", t->policy->type,
 		    "%s; nothing was done%s%s", b.data,
