@@ -73,7 +73,15 @@ newline(struct lines *l)
 int
 lines_ready(const struct lines *l)
 {
-	return memchr(l->data + l->start, '\n', l->end - l->start) != NULL;
+	const char *from = l->data + l->start, *end = l->data + l->end;
+
+	/* The tail of a line that was cut is no line. */
+	if (l->skipping) {
+		from = memchr(from, '\n', (size_t)(end - from));
+		if (from++ == NULL)
+			return 0;
+	}
+	return memchr(from, '\n', (size_t)(end - from)) != NULL;
 }
 
 /* Room for a chunk more; 0 when the line is over its limit. */

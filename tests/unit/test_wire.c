@@ -161,6 +161,32 @@ message_ignores_unknown_keys_and_null(void **state)
 }
 
 static void
+lines_tail_of_a_cut_one_is_none(void **state)
+{
+	struct lines *l;
+	char *line;
+	size_t len;
+	int p[2];
+
+	(void)state;
+	assert_int_equal(pipe(p), 0);
+	l = lines_new_max(p[0], 4);
+	assert_int_equal(lines_write(p[1], "12345", 5), 0);
+	assert_int_equal(lines_next(l, &line, &len), LINES_LONG);
+	assert_int_equal(lines_write(p[1], "6\n", 2), 0);
+	l->end += (size_t)read(p[0], l->data + l->end, 2);
+	assert_false(lines_ready(l));
+	assert_int_equal(lines_write(p[1], "one\n", 4), 0);
+	l->end += (size_t)read(p[0], l->data + l->end, 4);
+	assert_true(lines_ready(l));
+	assert_int_equal(lines_next(l, &line, &len), LINES_ONE);
+	assert_string_equal(line, "one");
+	lines_free(l);
+	close(p[0]);
+	close(p[1]);
+}
+
+static void
 lines_come_whole_or_not_at_all(void **state)
 {
 	int p[2];
@@ -313,6 +339,7 @@ main(void)
 		cmocka_unit_test(message_refuses_what_is_none),
 		cmocka_unit_test(message_of_others_is_called_one),
 		cmocka_unit_test(message_ignores_unknown_keys_and_null),
+		cmocka_unit_test(lines_tail_of_a_cut_one_is_none),
 		cmocka_unit_test(lines_come_whole_or_not_at_all),
 		cmocka_unit_test(a_line_is_bounded),
 		cmocka_unit_test(dates_cross_both_ways),
