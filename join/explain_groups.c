@@ -190,6 +190,24 @@ load(struct store *s, int64_t person, struct memberships *m)
 		load_by(s, m, PLAIN);
 }
 
+/* Is it one of the names between commas? */
+static bool
+is_listed(const struct buf *list, const char *name)
+{
+	size_t len = strlen(name);
+	const char *at = list->len > 0 ? list->data : NULL;
+
+	while (at != NULL) {
+		if (strncmp(at, name, len) == 0 &&
+		    (at[len] == '\0' || at[len] == ','))
+			return true;
+		at = strchr(at, ' ');
+		if (at != NULL)
+			at++;
+	}
+	return false;
+}
+
 /* Each source once whose rules would say more. */
 static void
 note_unknown(const struct paths *p, struct buf *sources)
@@ -197,8 +215,7 @@ note_unknown(const struct paths *p, struct buf *sources)
 	for (size_t i = 0; i < p->n; i++) {
 		const char *name = p->v[i].source;
 
-		if (p->v[i].how != PATH_UNKNOWN ||
-		    (sources->len > 0 && strstr(sources->data, name) != NULL))
+		if (p->v[i].how != PATH_UNKNOWN || is_listed(sources, name))
 			continue;
 		buf_str(sources, sources->len > 0 ? ", " : "");
 		buf_str(sources, name);
