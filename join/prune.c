@@ -128,7 +128,7 @@ prune_unlinked(struct store *s, int64_t before_ms, int64_t *after)
 	    " CROSS JOIN object o ON o.pk = d.pk WHERE d.pk > ? AND d.at < ?"
 	    " AND o.mesh = 0 AND o.gone IS NOT NULL AND NOT EXISTS"
 	    " (SELECT 1 FROM link l WHERE l.object = o.pk) AND NOT EXISTS"
-	    " (SELECT 1 FROM type y JOIN dirty w ON w.type = y.pk"
+	    " (SELECT 1 FROM type y CROSS JOIN dirty w ON w.type = y.pk"
 	    " AND w.object = o.pk) AND NOT EXISTS"
 	    " (SELECT 1 FROM mesh m WHERE m.minter = o.pk)"
 	    " ORDER BY d.pk LIMIT ?",
