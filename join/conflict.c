@@ -77,6 +77,26 @@ value_of(struct store *s, int64_t object, int64_t key)
 	return value;
 }
 
+/* The decision that is about them and newer than the conflict: both are there
+ * only until the merge is done that a plan of their type stops. */
+static void
+find_decision(struct store *s, struct conflict *c)
+{
+	sqlite3_stmt *st = store_ask(s,
+	    "SELECT d.pk, p.hash FROM decision d JOIN plan p"
+	    " ON p.type = d.type AND p.state = 'stopped'"
+	    " WHERE d.undone_at IS NULL AND ((d.b IS NULL AND d.a IN (?1, ?2))"
+	    " OR (d.a = ?1 AND d.b = ?2) OR (d.a = ?2 AND d.b = ?1))"
+	    " ORDER BY d.pk DESC LIMIT 1",
+	    "tt", c->object, c->other);
+
+	if (!store_row(s, st))
+		return;
+	c->decision = sqlite3_column_int64(st, 0);
+	c->plan = store_text_dup(st, 1);
+	store_end(st);
+}
+
 struct row {
 	int64_t object, other, key, against;
 	char *why, *value;
@@ -100,6 +120,8 @@ fill(struct store *s, const struct rules *r, const struct row *row,
 		c->object_has = value_of(s, row->object, row->against);
 		c->other_has = value_of(s, row->other, row->against);
 	}
+	if (strcmp(c->why, "impossible") != 0)
+		find_decision(s, c);
 }
 
 static int
@@ -141,7 +163,8 @@ same_source(const char *a, const char *b)
 bool
 conflict_same(const struct conflict *a, const struct conflict *b)
 {
-	if (strcmp(a->why, b->why) != 0 || a->held != b->held)
+	if (strcmp(a->why, b->why) != 0 || a->held != b->held ||
+	    a->decision != b->decision)
 		return false;
 	if (strcmp(a->why, "unmatched") == 0)
 		return same_source(a->object, b->object);
@@ -210,6 +233,7 @@ conflict_free(struct conflict *list, size_t n)
 		free(list[i].against);
 		free(list[i].object_has);
 		free(list[i].other_has);
+		free(list[i].plan);
 	}
 	free(list);
 }
@@ -321,6 +345,10 @@ conflict_json(const struct conflict *c, struct buf *out)
 	msg_str(out, "objectHas", c->object_has);
 	msg_str(out, "otherHas", c->other_has);
 	msg_bool(out, "held", c->held);
+	if (c->plan != NULL) {
+		msg_int(out, "decision", c->decision);
+		msg_str(out, "plan", c->plan);
+	}
 }
 
 void
@@ -328,7 +356,10 @@ conflict_way_out(const struct conflict *c, const char *db, struct buf *out)
 {
 	size_t rank = rank_of(c->why);
 
-	if (strcmp(c->why, "unmatched") == 0)
+	if (c->plan != NULL)
+		buf_fmt(out, "decision %lld waits for plan %s",
+		    (long long)c->decision, c->plan);
+	else if (strcmp(c->why, "unmatched") == 0)
 		buf_fmt(
 		    out, "idmesh join decide --db %s alone %s", db, c->other);
 	else if (rank < REASONS && reasons[rank].decide)

@@ -136,6 +136,22 @@ next_contrary(struct store *s, const struct deciding *d)
 	return pk;
 }
 
+static void
+tell_contrary(struct store *s, int64_t pk)
+{
+	sqlite3_stmt *st = store_ask(s,
+	    "SELECT verb, a, coalesce(' ' || b, ''), who, at FROM decision"
+	    " WHERE pk = ?",
+	    "i", pk);
+
+	if (!store_row(s, st))
+		return;
+	log_info("takes back decision %lld: %s %s%s, by %s at %s",
+	    (long long)pk, store_text(st, 0), store_text(st, 1),
+	    store_text(st, 2), store_text(st, 3), store_text(st, 4));
+	store_end(st);
+}
+
 /* They are undone by this one. */
 static void
 supersede(struct store *s, const struct deciding *d, const char *now)
@@ -143,8 +159,10 @@ supersede(struct store *s, const struct deciding *d, const char *now)
 	int64_t pk;
 
 	for (pk = next_contrary(s, d); pk != 0 && !s->failed;
-	     pk = next_contrary(s, d))
+	     pk = next_contrary(s, d)) {
+		tell_contrary(s, pk);
 		take_back(s, d, pk, now);
+	}
 }
 
 static bool
@@ -252,8 +270,12 @@ take_effect(struct join *j)
 	merge_free(j);
 	if (rc == EXIT_DONE && left < 0)
 		rc = EXIT_TEMPORARY;
-	if (rc == EXIT_DONE && j->held)
+	if (rc == EXIT_DONE && j->held) {
+		log_info("it is kept, and counts with the merge that waits: "
+			 "idmesh join plan --db %s",
+		    j->store->path);
 		rc = EXIT_PARTLY;
+	}
 	return rc;
 }
 
@@ -325,6 +347,23 @@ list(const struct deciding *d)
 	return report_close(s);
 }
 
+/* They are printed in lines of their own, which nobody is to forge. */
+static void
+check_text(const struct opt_use *use, const char *name, const char *text)
+{
+	for (const char *p = text; p != NULL && *p != '\0'; p++)
+		if ((unsigned char)*p < ' ' || *p == 0x7f)
+			opt_wrong(use,
+			    "%s is one line of text, without control "
+			    "characters",
+			    name);
+	/* C1 controls are two bytes of UTF-8. */
+	for (const char *p = text; p != NULL && *p != '\0'; p++)
+		if ((unsigned char)p[0] == 0xc2 &&
+		    (unsigned char)p[1] >= 0x80 && (unsigned char)p[1] < 0xa0)
+			opt_wrong(use, "%s has a control character", name);
+}
+
 static void
 check_words(
     const struct opt_use *use, int argc, char **argv, struct deciding *d)
@@ -391,6 +430,10 @@ decide_main(int argc, char **argv)
 	if (d.db == NULL)
 		opt_wrong(&use, "--db is missing");
 	check_words(&use, argc, argv, &d);
+	check_text(&use, "--who", d.who);
+	check_text(&use, "--why", d.why);
+	if (d.who != NULL && d.who[strspn(d.who, " ")] == '\0')
+		opt_wrong(&use, "--who is empty");
 	if (d.list)
 		return list(&d);
 	if (d.who == NULL)

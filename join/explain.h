@@ -67,6 +67,8 @@ struct conflict {
 	char *against; /* label of the stronger key, or NULL */
 	char *object_has, *other_has; /* values of that */
 	bool held; /* one of the two is in no person */
+	int64_t decision; /* about them that no merge has done yet, 0: none */
+	char *plan; /* owned: the stopped one that it waits for, or NULL */
 };
 /*
  * Conflicts, worst first: of one object or of all (0).  Answers how many;
@@ -84,7 +86,8 @@ void conflict_head(const struct conflict *c, size_t n, struct buf *out);
 void conflict_member(const struct conflict *c, struct buf *out);
 /* Appends ,"name":value members of the object. */
 void conflict_json(const struct conflict *c, struct buf *out);
-/* What can be typed about it, "" when there is nothing to decide. */
+/* What can be typed about it, or the decision that waits; "" when there is
+ * nothing to decide. */
 void conflict_way_out(
     const struct conflict *c, const char *db, struct buf *out);
 

@@ -78,9 +78,33 @@ load_rules(struct store *s, struct path *p)
 	}
 }
 
+/* Does anybody of the source have it?  Else no map brings it, and that one
+ * member lacks it says nothing. */
+static bool
+is_known(struct store *s, const struct path *p, const char *name, size_t len)
+{
+	struct buf at = { 0 };
+	sqlite3_stmt *st;
+	bool is;
+
+	buf_fmt(&at, "$.%.*s", (int)len, name);
+	st = store_ask(s,
+	    "SELECT 1 FROM stream t JOIN object o ON o.stream = t.pk"
+	    " JOIN attrs a ON a.pk = o.pk WHERE t.source = ?"
+	    " AND t.name = 'User' AND json_extract(a.text, ?) IS NOT NULL"
+	    " LIMIT 1",
+	    "it", p->source_pk, at.data);
+	is = store_row(s, st) != 0;
+	if (is)
+		store_end(st);
+	buf_free(&at);
+	return is;
+}
+
 /* Notes an attribute that an expression asks for, once. */
 static void
-note_has(struct path *p, yyjson_val *attrs, const char *name, size_t len)
+note_has(struct store *s, struct path *p, yyjson_val *attrs, const char *name,
+    size_t len)
 {
 	yyjson_val *v = yyjson_obj_getn(attrs, name, len);
 	struct buf value = { 0 };
@@ -89,9 +113,13 @@ note_has(struct path *p, yyjson_val *attrs, const char *name, size_t len)
 		if (strncmp(p->has[i].name, name, len) == 0 &&
 		    p->has[i].name[len] == '\0')
 			return;
-	if (v == NULL || p->n_has == PATH_HAS_MAX)
+	if (len == 0 || p->n_has == PATH_HAS_MAX ||
+	    (v == NULL && !is_known(s, p, name, len)))
 		return;
-	json_write(&value, v);
+	if (v != NULL)
+		json_write(&value, v);
+	else
+		buf_str(&value, "null");
 	p->has[p->n_has++] = (struct path_has){
 		.name = xstrndup(name, len),
 		.value = buf_take(&value),
@@ -100,7 +128,8 @@ note_has(struct path *p, yyjson_val *attrs, const char *name, size_t len)
 
 /* What the member has where the expression asks for user.name. */
 static void
-note_all(struct path *p, yyjson_val *attrs, const char *expression)
+note_all(
+    struct store *s, struct path *p, yyjson_val *attrs, const char *expression)
 {
 	static const char letters[] = "abcdefghijklmnopqrstuvwxyz"
 				      "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
@@ -114,7 +143,7 @@ note_all(struct path *p, yyjson_val *attrs, const char *expression)
 			break;
 		at += strlen("user.");
 		len = strspn(at, letters);
-		note_has(p, attrs, at, len);
+		note_has(s, p, attrs, at, len);
 		at += len;
 	}
 }
@@ -134,12 +163,12 @@ load_has(struct store *s, struct path *p)
 		return;
 	text = store_text(st, 0);
 	doc = yyjson_read(text, strlen(text), YYJSON_READ_NUMBER_AS_RAW);
+	store_end(st);
 	for (size_t i = 0; i < p->n; i++)
 		if (!p->rules[i].excluded && p->rules[i].expression != NULL)
-			note_all(p, yyjson_doc_get_root(doc),
+			note_all(s, p, yyjson_doc_get_root(doc),
 			    p->rules[i].expression);
 	yyjson_doc_free(doc);
-	store_end(st);
 }
 
 /* Of a group of Okta's own. */
@@ -246,7 +275,8 @@ add_either(const struct path *p, struct buf *out)
 	buf_str(out, ", Okta does not say which");
 	for (size_t i = 0; i < p->n_has; i++)
 		buf_fmt(out, "%s%s is %s", i > 0 ? ", " : ": ", p->has[i].name,
-		    p->has[i].value);
+		    strcmp(p->has[i].value, "null") == 0 ? "empty"
+							 : p->has[i].value);
 	buf_str(out, p->n_has > 0 ? " now" : "");
 }
 
