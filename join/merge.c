@@ -360,8 +360,8 @@ static void
 tell_done(struct join *j, struct merge *m)
 {
 	log_info("merged: %lld mesh object%s computed, %lld change%s",
-	    (long long)m->bodies, m->bodies == 1 ? "" : "s",
-	    (long long)m->told, m->told == 1 ? "" : "s");
+	    (long long)m->bodies, m->bodies == 1 ? "" : "s", (long long)m->told,
+	    m->told == 1 ? "" : "s");
 	if (m->failures > 0)
 		log_warn("functions of flow rules failed %lld times",
 		    (long long)m->failures);
