@@ -17,6 +17,7 @@
 #include "json.h"
 #include "log.h"
 #include "opt.h"
+#include "plan.h"
 #include "report.h"
 
 /* The name that people know them by, or NULL. */
@@ -73,6 +74,22 @@ print_stopped(struct store *s, const struct person *p)
 	    "values are those of the sources\n",
 	    store_text(st, 0));
 	store_end(st);
+}
+
+/* Of the living ones: gone is why the others left. */
+static void
+print_held_runs(struct store *s, const struct person *p)
+{
+	char run[300];
+
+	for (size_t i = 0; i < p->n; i++) {
+		const struct contributor *c = &p->of[i];
+
+		if (c->gone == NULL && plan_run_of(s, c->pk, run, sizeof(run)))
+			report_print("  run %s would let %s/%s go and waits to "
+				     "be approved\n",
+			    run, c->source, c->id);
+	}
 }
 
 static void
@@ -346,6 +363,7 @@ explain_one(struct store *s, struct rules *r, const struct found *f,
 	} else {
 		print_head(&p);
 		print_stopped(s, &p);
+		print_held_runs(s, &p);
 		print_contributors(&p);
 		print_aliases(s, &p);
 		print_conflicts(s, r, &p, e->db);

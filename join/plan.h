@@ -74,6 +74,8 @@ struct plan_show {
 #define PLAN_SHOWN 20 /* of each kind, unless all */
 size_t plan_runs(struct store *s, const char *name,
     const struct plan_show *show, bool first);
+/* The held run that would let the object go, "okta:contoso/12" into name. */
+bool plan_run_of(struct store *s, int64_t object, char *name, size_t len);
 /* plan.c: what to type when it is right, and what to do when it is not. */
 void plan_way_out(const char *db, const char *name);
 

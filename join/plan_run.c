@@ -27,20 +27,22 @@ struct run_held {
 
 /* Marked objects, and those that a full listing did not have; as sweep.c has
  * it, without those that it spares. */
-#define LEAVERS                                                 \
+#define MARKED                                                  \
 	" FROM checkpoint c JOIN run r ON r.pk = c.run"         \
 	" JOIN leaving l ON l.generation = r.generation"        \
 	" JOIN object o ON o.pk = l.pk AND o.stream = c.stream" \
-	" WHERE c.pk = ?1"
-#define ABSENT                                                             \
+	" WHERE c.pk = "
+#define MISSING                                                            \
 	" FROM checkpoint c JOIN run r ON r.pk = c.run"                    \
 	" JOIN object o ON o.stream = c.stream JOIN seen n ON n.pk = o.pk" \
-	" LEFT JOIN attrs a ON a.pk = o.pk WHERE c.pk = ?1"                \
-	" AND c.mode = 'full' AND c.unsure = 0"                            \
+	" LEFT JOIN attrs a ON a.pk = o.pk"                                \
+	" WHERE c.mode = 'full' AND c.unsure = 0"                          \
 	" AND n.generation < r.generation AND NOT EXISTS"                  \
 	" (SELECT 1 FROM leaving l WHERE l.pk = o.pk"                      \
 	" AND l.generation IN (0, r.generation))"                          \
-	" AND " SWEEP_SPARED("c.watermark") " = 0"
+	" AND " SWEEP_SPARED("c.watermark") " = 0 AND c.pk = "
+#define LEAVERS MARKED "?1"
+#define ABSENT MISSING "?1"
 
 static int64_t
 count(struct store *s, const struct run_held *run)
@@ -234,4 +236,23 @@ plan_runs(
 	}
 	free(list);
 	return n;
+}
+
+bool
+plan_run_of(struct store *s, int64_t object, char *name, size_t len)
+{
+	sqlite3_stmt *st = store_ask(s,
+	    "SELECT s.name || '/' || h.number FROM object x JOIN checkpoint k"
+	    " ON k.stream = x.stream AND k.phase = 'held'"
+	    " JOIN run h ON h.pk = k.run JOIN source s ON s.pk = h.source"
+	    " WHERE x.pk = ?1 AND x.gone IS NULL AND (EXISTS (SELECT 1" MARKED
+	    "k.pk AND o.pk = ?1) OR EXISTS (SELECT 1" MISSING
+	    "k.pk AND o.pk = ?1)) ORDER BY k.pk LIMIT 1",
+	    "i", object);
+	bool is = store_row(s, st);
+
+	if (is)
+		snprintf(name, len, "%s", store_text(st, 0));
+	store_end(st);
+	return is;
 }

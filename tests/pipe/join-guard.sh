@@ -141,6 +141,12 @@ like 'the guard counts without them, and tells of them' "$status:$err" \
 	"^1:.*held: 8 of 110 objects would leave \(8 absent\), .*; 4 more $wait"
 like 'the plan shows as many' "$("$JOIN" plan --db "$db")" \
 	"8 objects would leave"
+like 'whoever would leave is explained so' \
+	"$("$JOIN" explain --db "$db" u100)" \
+	"run $S/3 would let $S/u100 go and waits to be approved"
+unlike 'whoever is spared is not' "$("$JOIN" explain --db "$db" u200)" \
+	'would let'
+unlike 'nor who stays' "$("$JOIN" explain --db "$db" u150)" 'would let'
 cp "$db" "$TMP/returned.db"
 run "$JOIN" approve --db "$db" 3
 like 'as many leave with the approval' "$status:$(count):$err" \
