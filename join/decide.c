@@ -243,6 +243,8 @@ undo(struct store *s, const struct deciding *d)
 		return EXIT_USAGE;
 	}
 	clock_rfc3339(clock_wall_ms(), now);
+	/* What its merge makes is not what an older decision made. */
+	s->generation++;
 	take_back(s, d, d->undo, now);
 	log_info("decision %lld is undone", (long long)d->undo);
 	return EXIT_DONE;

@@ -71,9 +71,11 @@ add(struct changes *c, sqlite3_stmt *st)
 		sqlite3_column_int64(st, 4), sqlite3_column_int64(st, 5) != 0 };
 }
 
-/* Was it, or is it, in a person of the object that the decision names? */
+/* Was it, or is it, in a person of the object that the decision names, or did
+ * the merge of the decision itself move it? */
 #define CONCERNED                                         \
-	"(k.object = ?2 OR (k.mesh <> 0 AND k.mesh ="     \
+	"(k.run = d.run OR k.object = ?2"                 \
+	" OR (k.mesh <> 0 AND k.mesh ="                   \
 	" (SELECT mesh FROM link WHERE object = ?2))"     \
 	" OR (d.mesh <> 0 AND d.mesh = (SELECT mesh FROM" \
 	" decided WHERE decision = ?1 AND object = ?2)))"
