@@ -368,14 +368,23 @@ struct row {
 	int64_t grp, mesh;
 };
 
-/* Whole groups behind `after`, and not those of a plan that is stopped. */
+/* Types that a guard has still to judge, or has stopped: what has come of them
+ * shows in nobody, not even in who refers to it.  Memberships have no guard. */
+#define UNJUDGED                                                              \
+	"(SELECT y.pk FROM type y LEFT JOIN merge g ON g.type = y.pk"         \
+	" WHERE y.name <> 'GroupMember' AND (g.state IN ('due', 'stopped')"   \
+	" OR g.state IS NULL AND EXISTS (SELECT 1 FROM run r"                 \
+	" JOIN checkpoint c ON c.run = r.pk JOIN stream t ON t.pk = c.stream" \
+	" WHERE r.state = 'running' AND c.phase = 'reading'"                  \
+	" AND t.name = y.name)))"
+
+/* Whole groups behind `after`. */
 static size_t
 rows_behind(struct store *s, int64_t after, struct row rows[BODY_CHUNK])
 {
 	sqlite3_stmt *st = store_ask(s,
 	    "SELECT s.grp, s.mesh FROM stale s CROSS JOIN mesh m"
-	    " ON m.pk = s.mesh WHERE s.grp > ? AND m.type NOT IN"
-	    " (SELECT type FROM merge WHERE state = 'stopped')"
+	    " ON m.pk = s.mesh WHERE s.grp > ? AND m.type NOT IN " UNJUDGED
 	    " ORDER BY s.grp, s.mesh LIMIT ?",
 	    "ii", after, (int64_t)BODY_CHUNK);
 	size_t n = 0, whole;
@@ -390,7 +399,7 @@ rows_behind(struct store *s, int64_t after, struct row rows[BODY_CHUNK])
 	return whole > 0 ? whole : n;
 }
 
-/* Rows of a stopped plan stay, so each chunk begins behind the one before;
+/* Rows of these types stay, so each chunk begins behind the one before;
  * what another process put there since is found in the end. */
 static size_t
 next_rows(struct store *s, struct merge *m, struct row rows[BODY_CHUNK])

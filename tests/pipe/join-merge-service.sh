@@ -67,4 +67,25 @@ kill "$server"
 wait "$server" 2>/dev/null
 is 'until join is asked to stop' "$(left_over):$(count)" '0 0 0:1000'
 
+# --- another type is merged while users are still read: nothing of them shows ---------
+db=$TMP/judged.db
+rules "$usual guard { change = { attributes = { \"login\" }, max = 0 } }"
+whole $O User "$(person o1 1 a@x '"manager":"boss"')" "$(person o2 2 b@x '"login":"boss"')" | merge
+before=$(shape)
+whole $E Group "$(put h1 '{"name":"a"}')" >"$TMP/group"
+mode=delta
+whole $O User "$(person o2 2 b@x)" >"$TMP/lost"
+serve
+head -n 1 "$TMP/lost" >"$TMP/half"
+run "$FEED" "$in" "$TMP/half" one auto
+is 'a fetch is gone before its users have ended' "$status" 0
+run "$FEED" "$in" "$TMP/group"
+grouped() { [ "$(shape Group)" = 'h1 {"name":"a"}' ]; }
+ok 'groups are merged' wait_for grouped
+is 'who lost a key is still found by it' "$(shape)" "$before"
+run "$FEED" "$in" "$TMP/lost" two auto
+wait_for grep -q 'guard change' "$TMP/join.log"
+is 'and the guard stops that' "$(shape)" "$before"
+stop join
+
 done_testing
