@@ -265,8 +265,8 @@ db=$TMP/shared.db
 held=$(held)
 page User 1 '' "$(person o1 1 a@x)" "$(person o2 1 b@x)" | merge
 is 'who keeps a shared value is looked at as one' "$held:$(sqlite3 "$db" \
-	'SELECT group_concat(o.id) FROM dirty d JOIN object o ON o.pk = d.object')" \
-	'e1 ambiguous:o1,o2,o3'
+	"SELECT count(*) || ' ' || sum(o.id IN ('o1', 'o2')) FROM dirty d
+	JOIN object o ON o.pk = d.object")" 'e1 ambiguous:3 2'
 whole $O User "$(person o1 1 a@x)" "$(person o2 1 b@x)" "$(person o3 1 x@x)" "$(person o4 1 c@x)" | merge
 is 'and finds the one that is left' "$(who):$(held)" 'o1 o2 o3+e1 o4:'
 
