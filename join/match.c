@@ -362,3 +362,34 @@ match_free(struct match_output *out)
 	free(out->conflicts);
 	*out = (struct match_output){ 0 };
 }
+
+const char *
+match_why_word(enum match_why why)
+{
+	static const char *const words[] = {
+		[MATCH_FINE] = "fine",
+		[MATCH_AMBIGUOUS] = "ambiguous",
+		[MATCH_CONTRADICTED] = "contradicted",
+		[MATCH_PROPOSED] = "proposed",
+		[MATCH_UNMATCHED] = "unmatched",
+		[MATCH_RETURNED] = "returned",
+		[MATCH_UNJOINED] = "unjoined",
+		[MATCH_IMPOSSIBLE] = "impossible",
+	};
+
+	return words[why];
+}
+
+/* Its own one nearly always, and a component may be large. */
+int
+match_kept_by(const struct match_output *out, size_t object, int64_t mesh)
+{
+	int own = out->places[object].person;
+
+	if (own >= 0 && out->persons[own].mesh == mesh)
+		return own;
+	for (size_t i = 0; i < out->npersons; i++)
+		if (out->persons[i].mesh == mesh)
+			return (int)i;
+	return -1;
+}

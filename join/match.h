@@ -127,5 +127,9 @@ struct match_output {
 /* Fills out, which match_free() empties; texts stay borrowed from in. */
 void match(const struct match_input *in, struct match_output *out);
 void match_free(struct match_output *out);
+/* The word for it in tables, in `held` and in plans. */
+const char *match_why_word(enum match_why why);
+/* The person that goes on with the id `mesh` that an object had, -1: none. */
+int match_kept_by(const struct match_output *out, size_t object, int64_t mesh);
 
 #endif

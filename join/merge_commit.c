@@ -25,17 +25,6 @@ struct commit {
 	int64_t grp, people; /* people: how many more there are */
 };
 
-static const char *const whys[] = {
-	[MATCH_FINE] = "fine",
-	[MATCH_AMBIGUOUS] = "ambiguous",
-	[MATCH_CONTRADICTED] = "contradicted",
-	[MATCH_PROPOSED] = "proposed",
-	[MATCH_UNMATCHED] = "unmatched",
-	[MATCH_RETURNED] = "returned",
-	[MATCH_UNJOINED] = "unjoined",
-	[MATCH_IMPOSSIBLE] = "impossible",
-};
-
 static int64_t
 object_pk(const struct commit *c, size_t i)
 {
@@ -257,7 +246,7 @@ hold_object(struct commit *c, size_t i)
 	if (why != MATCH_FINE)
 		store_do(c->s,
 		    "INSERT OR REPLACE INTO held(object, why) VALUES(?, ?)",
-		    "it", pk, whys[why]);
+		    "it", pk, match_why_word(why));
 	else if (c->m->helds)
 		store_do(c->s, "DELETE FROM held WHERE object = ?", "i", pk);
 	if (c->m->conflicts)
@@ -277,7 +266,7 @@ write_conflict(struct commit *c, const struct match_conflict *x)
 	    " WHERE x.object = ?1 AND x.key = ?4 AND y.object = ?2 ORDER BY "
 	    "x.value LIMIT 1),"
 	    " ?5)",
-	    "iitii", a, b, whys[x->why], keydef_of(c, x->key),
+	    "iitii", a, b, match_why_word(x->why), keydef_of(c, x->key),
 	    keydef_of(c, x->against));
 }
 

@@ -176,21 +176,6 @@ is_living(struct store *s, int64_t mesh)
 	return is;
 }
 
-/* The person that goes on with the id that an object had, -1: none.  Its own
- * one nearly always, and a component may be large. */
-static int
-kept_by(const struct match_output *out, size_t object, int64_t mesh)
-{
-	int own = out->places[object].person;
-
-	if (own >= 0 && out->persons[own].mesh == mesh)
-		return own;
-	for (size_t i = 0; i < out->npersons; i++)
-		if (out->persons[i].mesh == mesh)
-			return (int)i;
-	return -1;
-}
-
 static bool
 is_alias(const struct match_output *out, int64_t mesh)
 {
@@ -222,7 +207,7 @@ merge_leavers(struct store *s, const struct merge_type *t,
 
 		if (mesh == 0 || is_listed(list, n, mesh))
 			continue;
-		person = kept_by(&p->out, i, mesh);
+		person = match_kept_by(&p->out, i, mesh);
 		if (person >= 0 &&
 		    !(t->policy->any && (p->w->flags[o] & MERGE_IS_GONE) != 0))
 			continue;
@@ -310,7 +295,7 @@ count_parted(const struct merge_part *p)
 
 		if (mesh == 0 || p->in[i].gone)
 			continue;
-		kept = kept_by(&p->out, i, mesh);
+		kept = match_kept_by(&p->out, i, mesh);
 		n += kept >= 0 && kept != person;
 	}
 	return n;

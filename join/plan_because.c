@@ -15,17 +15,6 @@
 #include "json.h"
 #include "json_copy.h"
 
-static const char *const whys[] = {
-	[MATCH_FINE] = "",
-	[MATCH_AMBIGUOUS] = "ambiguous",
-	[MATCH_CONTRADICTED] = "contradicted",
-	[MATCH_PROPOSED] = "proposed",
-	[MATCH_UNMATCHED] = "unmatched",
-	[MATCH_RETURNED] = "returned",
-	[MATCH_UNJOINED] = "unjoined",
-	[MATCH_IMPOSSIBLE] = "impossible",
-};
-
 static int64_t
 pk_of(const struct plan_walk *w, size_t i)
 {
@@ -83,7 +72,7 @@ add_conflict(const struct plan_walk *w, size_t i, enum match_why why,
 			    "stand alone");
 		return;
 	}
-	snprintf(b->reason, sizeof(b->reason), "%s", whys[c->why]);
+	snprintf(b->reason, sizeof(b->reason), "%s", match_why_word(c->why));
 	if (c->key >= 0)
 		add_key(w, ", though it shares ", c->key, b);
 	if (c->a != c->b) {
@@ -266,7 +255,8 @@ because_new(const struct plan_walk *w, const struct plan_item *item,
 
 	find_name(w->s, pk_of(w, item->i), &b->text);
 	if (place->held != MATCH_FINE) {
-		snprintf(b->reason, sizeof(b->reason), "%s", whys[place->held]);
+		snprintf(b->reason, sizeof(b->reason), "%s",
+		    match_why_word(place->held));
 		buf_str(&b->text, " would be held");
 		add_conflict(w, item->i, place->held, b);
 		return;

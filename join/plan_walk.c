@@ -76,16 +76,6 @@ tell(struct telling *t, enum plan_what what, int64_t mesh, size_t i)
 		t->more = t->each(t->ctx, &item);
 }
 
-/* The person that goes on with the mesh id, -1 for none. */
-static int
-kept_by(const struct match_output *out, int64_t mesh)
-{
-	for (size_t i = 0; i < out->npersons; i++)
-		if (out->persons[i].mesh == mesh)
-			return (int)i;
-	return -1;
-}
-
 static void
 tell_leavers(struct telling *t, struct merge_leaver *list)
 {
@@ -118,7 +108,7 @@ tell_place(struct telling *t, size_t i)
 	const struct match_place *place = &p->out.places[i];
 	uint32_t flags = p->w->flags[p->objects[i]];
 	int64_t was = p->w->mesh[p->objects[i]];
-	int kept = was != 0 ? kept_by(&p->out, was) : -1;
+	int kept = was != 0 ? match_kept_by(&p->out, i, was) : -1;
 
 	if (place->held != MATCH_FINE) {
 		if ((flags & MERGE_IS_LINKED) == 0)
