@@ -129,7 +129,7 @@ help:
 	@sed -n 's/^#: //p' Makefile
 #: make            builds everything under build/ (packages first, if missing)
 #: make demo       an Okta org becomes a mesh you can query, in a minute
-#: make test       every test, then the checks; TAP, silent when all is well
+#: make test       every test, a line for each file, then the checks
 #: make quick      unit and golden tests only
 #: make check      layers, sizes, style and documentation
 #: make asan       the whole suite under ASan and UBSan
