@@ -125,7 +125,8 @@ is '-q leaves the summary' "$(grep -cv '^  ' <<<"$err")" 1
 unset IDMESH_PROGRESS_MS
 
 # --- ^C is for run, which stops the others in order ------------------------------
-# A call of users every two seconds: it is not over before ^C comes.
+# A call of users every two seconds: it is not over before ^C comes.  A shell
+# that waits for run on the same terminal may die of it, and its code be seen.
 org slow --users 3000 --tier unlimited --limit /api/v1/users=1 --window 2
 source_file "$TMP/okta.json"
 drawn() { grep -q 'GroupMember' "$TMP/raw2"; }
@@ -133,8 +134,8 @@ drawn() { grep -q 'GroupMember' "$TMP/raw2"; }
 	wait_for drawn
 	printf '\003'
 	wait_for grep -q 'stopping: finishing' "$TMP/raw2"
-} | timeout -k 5 60 script -qfec "'$IDMESH' run '$TMP/run.json' --mode full" \
-	"$TMP/raw2" >/dev/null 2>&1
+} | timeout -k 5 60 script -qfec \
+	"exec '$IDMESH' run '$TMP/run.json' --mode full" "$TMP/raw2" >/dev/null 2>&1
 is '^C does not end a round' "${PIPESTATUS[1]}" 111
 unlike 'and nothing is taken for dead' "$(cat "$TMP/raw2")" 'starting it again'
 
