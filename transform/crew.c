@@ -324,6 +324,21 @@ crew_jobs(const struct dispatcher *d)
 	return n;
 }
 
+const struct job *
+crew_oldest(const struct dispatcher *d)
+{
+	const struct job *oldest = NULL;
+
+	for (size_t i = 0; i < d->n; i++) {
+		const struct worker *w = d->workers[i];
+
+		for (size_t k = 0; k < w->n; k++)
+			if (oldest == NULL || w->jobs[k]->nth < oldest->nth)
+				oldest = w->jobs[k];
+	}
+	return oldest;
+}
+
 void
 crew_signal(struct dispatcher *d, int signal)
 {

@@ -4,7 +4,8 @@
  * Stage 2 in a shell pipe with -j N.  Reads lines, gives each page to the
  * idlest child of crew.c and writes what comes back; pages may overtake each
  * other, join sorts them by seq.  Every other line is passed on at once.
- * While all children are full stdin is left alone: that is the backpressure.
+ * While all children are full, or one is far behind the others, stdin is left
+ * alone: that is the backpressure.
  */
 
 #include "dispatch.h"
@@ -16,6 +17,7 @@
 
 #include "lines.h"
 #include "mem.h"
+#include "window.h"
 
 static void take_input(void *arg, short events);
 
@@ -50,7 +52,8 @@ job_new(struct dispatcher *d, const char *line, size_t len)
 	}
 	buf_add(&text, line, len);
 	buf_char(&text, '\n');
-	*job = (struct job){ .line = text };
+	*job = (struct job){ .line = text, .nth = d->jobs++, .at = d->bytes };
+	d->bytes += text.len;
 	return job;
 }
 
@@ -113,6 +116,18 @@ read_job(struct dispatcher *d)
 	return NULL;
 }
 
+/* Join keeps what overtakes a page, so no more does than fetch would keep. */
+static int
+has_room(const struct dispatcher *d)
+{
+	const struct job *oldest = crew_oldest(d);
+
+	return oldest == NULL ||
+	       (d->jobs - oldest->nth <
+		       WINDOW_PAGES + TRANSFORM_CREDIT * d->n &&
+		   d->bytes - oldest->at < WINDOW_BYTES);
+}
+
 /* Waits for stdin only when a line of it could be taken. */
 static void
 watch_input(struct dispatcher *d, int wanted)
@@ -136,7 +151,7 @@ dispatch_go_on(struct dispatcher *d)
 
 		if (job != NULL)
 			d->again = job->next;
-		else if (!d->ended && lines_ready(d->in))
+		else if (!d->ended && lines_ready(d->in) && has_room(d))
 			job = read_job(d);
 		else
 			break;
@@ -144,7 +159,7 @@ dispatch_go_on(struct dispatcher *d)
 			crew_give(w, job);
 		w = crew_idle(d);
 	}
-	watch_input(d, w != NULL && !d->ended);
+	watch_input(d, w != NULL && !d->ended && has_room(d));
 	if (d->ended && d->again == NULL && crew_jobs(d) == 0)
 		dispatch_fail(d, d->input_code);
 }

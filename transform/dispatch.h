@@ -15,6 +15,7 @@
 struct job {
 	struct job *next; /* in the list that holds it */
 	struct buf line; /* the page and its newline */
+	uint64_t nth, at; /* pages and bytes that were read before it */
 	int deaths; /* children that died with it */
 	int isolate;
 };
@@ -40,6 +41,7 @@ struct dispatcher {
 	struct job *again; /* owned: jobs of children that died */
 	struct job *spare; /* owned: for their memory */
 	int barren; /* deaths since the last answer */
+	uint64_t jobs, bytes; /* that were read */
 	uint64_t pages, records, rejected;
 	enum exit_code code;
 
@@ -61,6 +63,8 @@ struct worker *crew_idle(struct dispatcher *d);
 void crew_give(struct worker *w, struct job *job);
 /* Jobs that are with a worker. */
 size_t crew_jobs(const struct dispatcher *d);
+/* The one of these that was read first; or NULL. */
+const struct job *crew_oldest(const struct dispatcher *d);
 void crew_signal(struct dispatcher *d, int signal);
 /* Ends them all and waits for them. */
 void crew_dismiss(struct dispatcher *d);

@@ -115,6 +115,28 @@ for j in 1 2; do
 	like "-j $j: it is said" "$(cat "$TMP/t.log")" 'stopped by a signal'
 done
 
+# --- one that stands still is waited for before join has to keep too much
+begin 3
+wait_for count_is 3
+first=$(children | head -n 1)
+kill -STOP "$first"
+for _ in 1 2 3 4 5; do cat "$TMP/pages"; done >&3 &
+feeder=$!
+quiet() {
+	local before
+	before=$(wc -l <"$TMP/t.out")
+	read -rt 0.3 <> <(:) || :
+	[ "$before" -gt 0 ] && [ "$before" = "$(wc -l <"$TMP/t.out")" ]
+}
+ok 'one stands still: the others stop' wait_for quiet
+ok 'one stands still: no more overtake its page than a window and their own' \
+	test "$(wc -l <"$TMP/t.out")" -lt 38
+kill -CONT "$first"
+wait "$feeder"
+finish
+is 'one stood still: exit' "$status" 0
+is 'one stood still: every page is there' "$(wc -l <"$TMP/t.out")" 300
+
 # --- backpressure: nobody reads stdout, so stdin is left alone in the end
 feed() {
 	for _ in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do
