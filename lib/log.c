@@ -7,6 +7,7 @@
 
 #include "log.h"
 
+#include <fcntl.h>
 #include <pthread.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -21,9 +22,21 @@ static enum log_level threshold = LOG_INFO;
 static void (*before)(void);
 static pthread_t drawer; /* whose `before` is: what it touches has no locks */
 
+/* The wrong way round, so that input and output fail as if still closed. */
+static void
+fill_closed(void)
+{
+	static const int modes[] = { O_WRONLY, O_RDONLY, O_WRONLY };
+
+	for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+		if (fcntl(fd, F_GETFD) < 0)
+			(void)open("/dev/null", modes[fd]);
+}
+
 void
 log_open(const char *name)
 {
+	fill_closed();
 	program = name;
 }
 

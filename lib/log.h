@@ -19,7 +19,11 @@ enum exit_code {
 	EXIT_TEMPORARY = 111, /* temporary failure, trying again may help */
 };
 
-/* Names the program in its lines; `name` is borrowed for ever. */
+/*
+ * Names the program in its lines; `name` is borrowed for ever.  First of all,
+ * for it sees to it that no file that is opened later becomes descriptor 0, 1
+ * or 2 where the caller had closed that.
+ */
 void log_open(const char *name);
 /* Called before each line of this thread: who draws makes way. */
 void log_before(void (*fn)(void));

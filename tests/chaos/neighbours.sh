@@ -31,6 +31,23 @@ org okta --users 4000 --groups 400 --edges 12000 --tier unlimited \
 source_file "$TMP/okta.json"
 calm
 
+# --- no neighbour at all: a descriptor that is closed is no other file
+said_bad() {
+	grep -Eq 'cannot (read|write).*: Bad file descriptor' <<<"$err" &&
+		echo yes
+}
+for stage in transform 'transform -j 3' "join --db $TMP/no.db" \
+	"sink ndjson:$TMP/no"; do
+	RUN_SECONDS=20 run bash -c "exec '$BUILD'/idmesh-$stage <&-"
+	is "${stage%% *} without stdin says so" "$status:$(said_bad)" 111:yes
+done
+"$BUILD/idmesh-fetch" -q -s Group "$TMP/okta.json" >"$TMP/some" 2>/dev/null
+for stage in "fetch $TMP/okta.json" transform 'transform -j 3'; do
+	RUN_SECONDS=20 run bash -c \
+		"exec '$BUILD'/idmesh-$stage <'$TMP/some' >&-"
+	is "${stage%% *} without stdout says so" "$status:$(said_bad)" 111:yes
+done
+
 # The end of each stage when this one was killed: a stage behind a clean end
 # of a line cannot know more than that, so that join tells it.
 declare -A ends=(
