@@ -54,7 +54,7 @@ print_head(const struct person *p)
 		clock_rfc3339(p->leave_at, when);
 		report_print(
 		    "  has left; what they have stays until %s\n", when);
-	} else if (p->state != NULL && strcmp(p->state, "gone") == 0) {
+	} else if (person_gone(p)) {
 		report_print("  has left\n");
 	}
 }
@@ -374,7 +374,7 @@ explain_one(struct store *s, struct rules *r, const struct found *f,
 			    "%s has no attribute %s", p.type, e->attribute);
 			code = EXIT_USAGE;
 		}
-		if (e->attribute == NULL && p.mesh != 0)
+		if (e->attribute == NULL && p.mesh != 0 && !person_gone(&p))
 			explain_groups(s, p.mesh);
 	}
 	person_free(&p);

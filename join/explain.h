@@ -55,6 +55,8 @@ struct person {
 int person_load(
     struct store *s, struct rules *r, const struct found *f, struct person *p);
 void person_free(struct person *p);
+/* Did they leave for good?  Memberships outlive them. */
+bool person_gone(const struct person *p);
 /* Is the attribute false because they leave, whatever their sources say? */
 bool person_disabled(const struct person *p, const char *attribute);
 

@@ -163,11 +163,14 @@ explain_json(
 	for (size_t i = 0; i < p->n; i++) {
 		if (i > 0)
 			buf_char(&b, ',');
-		add_contributor(&b, &p->of[i], i == 0 && p->mesh != 0);
+		add_contributor(&b, &p->of[i],
+		    i == 0 && p->mesh != 0 && p->of[i].gone == NULL);
 	}
 	buf_char(&b, ']');
 	add_attributes(&b, p, attribute);
-	if (p->mesh != 0 && attribute == NULL)
+	if (p->mesh != 0 && attribute == NULL && person_gone(p))
+		buf_str(&b, ",\"groups\":[]");
+	else if (p->mesh != 0 && attribute == NULL)
 		explain_groups_json(s, p->mesh, &b);
 	add_conflicts(&b, s, r, p);
 	buf_char(&b, '}');

@@ -178,31 +178,44 @@ by_id(struct finding *f, const char *name)
 			   "t", name));
 }
 
-/* Keys are normalised; as written, and in either case, is near enough. */
+/*
+ * Keys are normalised; as written, and in either case, is near enough.  Those
+ * of who left stay, behind the living ones.
+ */
 static void
 by_key(struct finding *f, const char *name)
 {
-	add_rows(
-	    f, store_ask(f->s,
-		   "SELECT " MESH_OF ", o.pk FROM keydef k"
-		   " JOIN matchkey m ON m.key = k.pk"
-		   " AND m.value IN (?1, lower(?1), upper(?1))"
-		   " JOIN object o ON o.pk = m.object WHERE o.gone IS NULL",
-		   "t", name));
+	add_rows(f, store_ask(f->s,
+			"SELECT " MESH_OF ", o.pk FROM keydef k"
+			" JOIN matchkey m ON m.key = k.pk"
+			" AND m.value IN (?1, lower(?1), upper(?1))"
+			" JOIN object o ON o.pk = m.object"
+			" ORDER BY o.gone IS NOT NULL, o.pk",
+			"t", name));
 }
 
+#define HAS(attribute)                                         \
+	"json_extract(x.text, '$." attribute "') = ?1 COLLATE" \
+	" NOCASE"
+#define IS_CALLED                                                           \
+	"(" HAS("login") " OR " HAS("email") " OR " HAS("name") " OR " HAS( \
+	    "displayName") ")"
+
+/* Who leaves has no keys and no attributes, but what the mesh had of them. */
 static void
 by_value(struct finding *f, const char *name)
 {
+	add_rows(f, store_ask(f->s,
+			"SELECT " MESH_OF ", o.pk FROM attrs x"
+			" JOIN object o ON o.pk = x.pk"
+			" WHERE " IS_CALLED " LIMIT 20",
+			"t", name));
+	if (f->n > 0)
+		return;
 	add_rows(
 	    f, store_ask(f->s,
-		   "SELECT " MESH_OF ", o.pk FROM attrs a"
-		   " JOIN object o ON o.pk = a.pk"
-		   " WHERE json_extract(a.text, '$.login') = ?1 COLLATE NOCASE"
-		   " OR json_extract(a.text, '$.email') = ?1 COLLATE NOCASE"
-		   " OR json_extract(a.text, '$.name') = ?1 COLLATE NOCASE"
-		   " OR json_extract(a.text, '$.displayName') = ?1"
-		   " COLLATE NOCASE LIMIT 20",
+		   "SELECT m.pk, 0 FROM body x JOIN mesh m ON m.pk = x.mesh"
+		   " WHERE m.state IS NOT NULL AND " IS_CALLED " LIMIT 20",
 		   "t", name));
 }
 

@@ -227,6 +227,12 @@ trace(struct store *s, struct rules *r, struct person *p)
 }
 
 bool
+person_gone(const struct person *p)
+{
+	return p->state != NULL && strcmp(p->state, "gone") == 0;
+}
+
+bool
 person_disabled(const struct person *p, const char *attribute)
 {
 	return p->state != NULL && strcmp(p->state, "leaving") == 0 &&
