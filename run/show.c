@@ -56,16 +56,22 @@ show_close(struct run *r)
 	r->progress = NULL;
 }
 
+/* One that is away or out for now must not keep the others from READY. */
+static bool
+stands(const struct child *c)
+{
+	if (c->role == ROLE_FETCH)
+		return c->ready || c->out_rounds > 0;
+	return c->pid > 0 || c->away;
+}
+
 /* Does every program stand, and know every fetch where it begins? */
 static bool
 all_stand(const struct run *r)
 {
-	for (size_t i = 0; i < r->n; i++) {
-		const struct child *c = &r->children[i];
-
-		if (c->role == ROLE_FETCH ? !c->ready : c->pid == 0 && !c->away)
+	for (size_t i = 0; i < r->n; i++)
+		if (!stands(&r->children[i]))
 			return false;
-	}
 	return true;
 }
 

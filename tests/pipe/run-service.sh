@@ -95,4 +95,16 @@ is 'one round, with a path' "$status:$(grep -c '^READY=1$' "$TMP/other.out")" 0:
 NOTIFY_SOCKET=$TMP/nobody run "$IDMESH" run "$TMP/run.json"
 is 'a manager that is gone is no reason to fail' "$status" 0
 
+# --- a tenant that is refused from the start does not hold READY up -------------
+source_file "$TMP/other.json" '.name = "other" |
+	.ConfigJson.OrgDomain = "other.okta.com" |
+	.ConfigJson.BaseUrl = "http://127.0.0.1:9" |
+	.AuthJson.ApiKey = "secret://okta/other/nothing"'
+jq '.sources += ["other.json"]' "$TMP/run.json" >"$TMP/two.json"
+: >"$TMP/other.out"
+start two env NOTIFY_SOCKET="$TMP/notify" "$IDMESH" run "$TMP/two.json" --every 1h
+ok 'the set is ready while one of its tenants is out' wait_for heard '^READY=1$'
+like 'which STATUS says' "$(cat "$TMP/other.out")" '^STATUS=.*okta:other is out for 1 round'
+stop two
+
 done_testing
