@@ -411,13 +411,18 @@ open_file(struct store *s, enum store_mode mode)
 	return s->failed ? EXIT_TEMPORARY : EXIT_DONE;
 }
 
-/* `begin` and join open a new file at the same time: one makes it first. */
+/*
+ * `begin` and join open a new file at the same time: one makes it first.  The
+ * lock is beside the file itself, or a link to it would be another database.
+ */
 static int
 open_lock(struct store *s)
 {
 	struct flock first = { .l_type = F_WRLCK, .l_len = 1 };
-	char *path = xasprintf("%s.lock", s->path);
+	char *real = folder_real(s->path);
+	char *path = xasprintf("%s.lock", real != NULL ? real : s->path);
 
+	free(real);
 	s->lock_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
 	if (s->lock_fd < 0 || fcntl(s->lock_fd, F_OFD_SETLKW, &first) != 0) {
 		int rc = unopened(path, errno);

@@ -30,6 +30,24 @@ folder_of(const char *path)
 }
 
 char *
+folder_real(const char *path)
+{
+	char *real = realpath(path, NULL), *folder, *out;
+	const char *slash = strrchr(path, '/');
+
+	if (real != NULL)
+		return real;
+	folder = folder_of(path);
+	real = realpath(folder, NULL);
+	free(folder);
+	if (real == NULL)
+		return NULL;
+	out = xasprintf("%s/%s", real, slash != NULL ? slash + 1 : path);
+	free(real);
+	return out;
+}
+
+char *
 folder_program(const char *name)
 {
 	char self[PATH_MAX], *folder, *path;

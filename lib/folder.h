@@ -22,6 +22,12 @@ int folder_sync(const char *path);
 char *folder_of(const char *path);
 
 /*
+ * The one spelling of a path, of a file that is not there yet too: then that
+ * of its folder, and its name.  The caller frees it; NULL with errno.
+ */
+char *folder_real(const char *path);
+
+/*
  * The path of idmesh-NAME, which stands beside the program that runs; the
  * caller frees it.  NULL with errno.
  */

@@ -16,6 +16,7 @@
 #include <sys/file.h>
 #include <unistd.h>
 
+#include "folder.h"
 #include "log.h"
 #include "mem.h"
 #include "msg.h"
@@ -87,11 +88,15 @@ check_mode(const char *mode)
 		opt_wrong(&use, "--mode: %s is not auto, full or delta", mode);
 }
 
-/* One run a state file; join itself holds another lock while it writes. */
+/*
+ * One run a state file, however it is spelled; join itself holds another lock
+ * while it writes.
+ */
 static int
 lock_state(const char *state)
 {
-	char *path = xasprintf("%s.run", state);
+	char *real = folder_real(state);
+	char *path = xasprintf("%s.run", real != NULL ? real : state);
 	int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
 
 	if (fd < 0)
@@ -102,6 +107,7 @@ lock_state(const char *state)
 		die(EXIT_TEMPORARY,
 		    "another idmesh run works on %s; stop it or wait for it",
 		    state);
+	free(real);
 	free(path);
 	return fd;
 }

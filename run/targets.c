@@ -9,7 +9,6 @@
 #include "run.h"
 
 #include <errno.h>
-#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -30,28 +29,6 @@ path_of(const char *sink)
 	return NULL;
 }
 
-/*
- * The one spelling of a path, of a file that is not there yet too: then that
- * of its folder, and its name.  NULL when the folder is not there either.
- */
-static char *
-spelling(const char *path)
-{
-	char *real = realpath(path, NULL), *folder, *out;
-	const char *slash = strrchr(path, '/');
-
-	if (real != NULL)
-		return real;
-	folder = folder_of(path);
-	real = realpath(folder, NULL);
-	free(folder);
-	if (real == NULL)
-		return NULL;
-	out = xasprintf("%s/%s", real, slash != NULL ? slash + 1 : path);
-	free(real);
-	return out;
-}
-
 /* A file may have two names. */
 static bool
 same_file(const char *a, const char *b)
@@ -70,8 +47,8 @@ same(const char *a, const char *b)
 
 	if (a == NULL || b == NULL)
 		return false;
-	x = spelling(a);
-	y = spelling(b);
+	x = folder_real(a);
+	y = folder_real(b);
 	equal =
 	    (x != NULL && y != NULL && strcmp(x, y) == 0) || same_file(a, b);
 	free(x);

@@ -163,6 +163,20 @@ ok 'what has waited arrives when it is back' wait_for arrived
 stop set
 is 'and the schedule ends well' "$status" 0
 
+# --- one run a state, through a link too ------------------------------------------
+ln -s state.db "$TMP/linked.db"
+config '.state = "linked.db" | .sinks = ["sqlite:other.db"]'
+mv "$TMP/run.json" "$TMP/linked.json"
+config
+start set "$RUN" "$TMP/run.json" --every 1h
+wait_for logged '^okta:contoso run [0-9]+: done'
+run "$RUN" "$TMP/linked.json"
+is 'a link to the state of another run is refused' "$status" 111
+like 'and it says so' "$err" 'another idmesh run works on'
+run "$IDMESH" join --db "$TMP/linked.db" </dev/null
+like 'by join too' "$status:$err" '^111:.*is in use by another join'
+stop set
+
 # --- full rounds, as join remembers them ------------------------------------------
 mode() { all_runs | tail -n 1 | jq -r '.streams.User.mode'; }
 for try in 7d:delta 1s:full; do
