@@ -38,10 +38,16 @@ tally_make(const char *path)
 
 	if (fd < 0)
 		return -1;
-	if (ftruncate(fd, TALLIES * sizeof(*counts)) == 0 && map(fd) == 0)
-		rc = setenv(VARIABLE, path, 1);
-	error = errno;
+	/* A hole in a full disk would end us at the first count. */
+	error = posix_fallocate(fd, 0, TALLIES * (off_t)sizeof(*counts));
+	if (error == 0) {
+		if (map(fd) == 0)
+			rc = setenv(VARIABLE, path, 1);
+		error = errno;
+	}
 	close(fd);
+	if (rc != 0)
+		(void)unlink(path);
 	errno = error;
 	return rc;
 }

@@ -132,6 +132,16 @@ hold(const char *folder)
 	return -1;
 }
 
+/* Without a lock nobody could tell that it is stale. */
+static void
+give_back(const char *folder)
+{
+	int error = errno;
+
+	(void)rmdir(folder);
+	errno = error;
+}
+
 /* Without it the summary lacks some counts, and no more. */
 static void
 make_tally(const struct run *r)
@@ -152,8 +162,11 @@ runtime_make(struct run *r)
 	for (int i = 0; i < TRIES && r->runtime_fd < 0; i++) {
 		free(r->runtime);
 		r->runtime = xasprintf("%s/" FORM, base);
-		if (mkdtemp(r->runtime) != NULL)
-			r->runtime_fd = hold(r->runtime);
+		if (mkdtemp(r->runtime) == NULL)
+			continue;
+		r->runtime_fd = hold(r->runtime);
+		if (r->runtime_fd < 0)
+			give_back(r->runtime);
 	}
 	if (r->runtime_fd < 0) {
 		log_error("cannot make a folder for sockets below %s: %s", base,

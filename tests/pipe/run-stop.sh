@@ -41,6 +41,25 @@ run "$RUN" "$TMP/run.json" --stop-within never
 is 'a bound that is no time is wrong use' "$status" 100
 config
 
+# --- a full folder for the sockets ----------------------------------------------
+# full OPTIONS: the exit code of a run whose folder for sockets is a file system
+# with these mount options, and what is left there.
+full() {
+	mkdir -p "$TMP/small"
+	unshare --user --map-root-user --mount bash -c '
+		mount -t tmpfs -o "$1" tmpfs "$2" || exit
+		XDG_RUNTIME_DIR=$2 timeout 30 "$3" "$4" --restarts 0 2>"$2.err"
+		echo "$?:$(find "$2" -name "idmesh-*")"' _ "$@"
+}
+if unshare --user --map-root-user --mount mount -t tmpfs tmpfs "$TMP/real" 2>/dev/null; then
+	for room in size=4k nr_inodes=2; do
+		is "a folder for sockets with $room" \
+			"$(full $room "$TMP/small" "$RUN" "$TMP/run.json" 2>&1)" 111:
+	done
+else
+	ok 'a full folder for sockets # SKIP no file systems of our own here' true
+fi
+
 # --- asked to end before it has begun -------------------------------------------
 # stand_in NAME: a script from stdin stands where the program idmesh-NAME is.
 stand_in() {
