@@ -19,7 +19,10 @@
 #define PRUNE_ROWS 1000
 #endif
 
-/* All runs but the newest; what a run holds back stays with it. */
+/*
+ * All runs but the newest and, for `idmesh run --full-every`, the newest that
+ * has read everything; what a run holds back stays with it.
+ */
 static int64_t
 prune_runs(struct store *s, int64_t keep)
 {
@@ -28,7 +31,11 @@ prune_runs(struct store *s, int64_t keep)
 	    " JOIN source s ON s.pk = r.source"
 	    " WHERE r.number <= s.run - ?1 AND NOT EXISTS"
 	    " (SELECT 1 FROM checkpoint c WHERE c.run = r.pk"
-	    " AND c.phase IN ('held', 'sweeping')) LIMIT ?2)",
+	    " AND c.phase IN ('held', 'sweeping')) AND r.pk NOT IN"
+	    " (SELECT max(f.pk) FROM run f JOIN checkpoint c ON c.run = f.pk"
+	    " WHERE f.pk NOT IN (SELECT run FROM checkpoint WHERE"
+	    " mode <> 'full' OR phase IN ('reading', 'incomplete'))"
+	    " GROUP BY f.source) LIMIT ?2)",
 	    "ii", keep, (int64_t)PRUNE_ROWS);
 
 	if (rows > 0)

@@ -87,7 +87,7 @@ struct run {
 	int64_t stop_within_ms;
 	int64_t stop_ms; /* when stopping began, 0 */
 	int64_t round_ms, next_ms; /* monotonic */
-	int64_t full_ms; /* monotonic time of the last full round, -1 none */
+	int64_t full_ms; /* monotonic, when one was last made full; -1: never */
 	int lock_fd; /* of the state file */
 	struct progress *progress; /* owned */
 	bool moving, announced; /* lines on a terminal; READY was said */

@@ -110,6 +110,17 @@ keep(const struct run *run, struct runs *r, yyjson_doc *doc)
 		keep_newest(r, doc, source);
 }
 
+/* Join remembers sources that are configured no longer, too. */
+static bool
+is_ours(const struct run *run, const char *source)
+{
+	for (size_t i = 0; source != NULL && i < run->n; i++)
+		for (size_t k = 0; k < run->children[i].n_sources; k++)
+			if (strcmp(run->children[i].sources[k], source) == 0)
+				return true;
+	return false;
+}
+
 /* Only a run that read every stream in full, to its end. */
 static void
 keep_full(const struct run *run, struct runs *r, yyjson_doc *doc)
@@ -117,9 +128,10 @@ keep_full(const struct run *run, struct runs *r, yyjson_doc *doc)
 	yyjson_val *root = yyjson_doc_get_root(doc), *name;
 	yyjson_obj_iter it = yyjson_obj_iter_with(json_get(root, MSG_STREAMS));
 	const char *mode, *state;
-	bool full = source_of(doc) != NULL;
+	/* A run of what a person has retried has no streams. */
+	bool full = is_ours(run, source_of(doc)) &&
+		    yyjson_obj_size(json_get(root, MSG_STREAMS)) > 0;
 
-	(void)run;
 	for (name = yyjson_obj_iter_next(&it); name != NULL;
 	     name = yyjson_obj_iter_next(&it)) {
 		yyjson_val *s = yyjson_obj_iter_get_val(name);

@@ -21,6 +21,7 @@
 /* `timeout` and others send SIGTERM twice at once: that is one wish. */
 #define AGAIN_MS 1000
 #define TICK_MS (RUN_BACKOFF_MS / 2)
+#define FULL_AGAIN 8 /* of --full-every, before another try */
 
 /* Wrong configuration explains what follows from it, so it stays. */
 static void
@@ -93,20 +94,20 @@ begin_stop(struct run *r)
 	stop_on(r);
 }
 
-/* A schedule that was started again goes on with what join remembers. */
+/*
+ * What join remembers decides, for a full round may have failed, or missed a
+ * source that was out.  One is not made in every round all the same.
+ */
 static const char *
 mode_now(struct run *r)
 {
-	int64_t age;
+	int64_t age, again_ms = r->full_every_ms / FULL_AGAIN;
 
-	if (r->full_every_ms == 0)
+	if (r->full_every_ms == 0 ||
+	    (r->full_ms >= 0 && clock_ms() - r->full_ms < again_ms))
 		return r->options->mode;
-	if (r->full_ms < 0) {
-		age = summary_full_age(r);
-		r->full_ms = clock_ms() - (age >= 0 ? age : r->full_every_ms);
-	}
-	return clock_ms() - r->full_ms >= r->full_every_ms ? MSG_FULL
-							   : r->options->mode;
+	age = summary_full_age(r);
+	return age < 0 || age >= r->full_every_ms ? MSG_FULL : r->options->mode;
 }
 
 static void

@@ -205,6 +205,33 @@ for try in 7d:delta 1s:full; do
 	is "--full-every ${try%:*} after a start: ${try#*:}" "$(mode)" "${try#*:}"
 done
 
+# A source that is configured no longer makes no round full.
+long_ago() { sqlite3 "$TMP/state.db" "UPDATE run SET started = '2020-01-01T00:00:00.000Z' ${1:-}"; }
+source_file "$TMP/former.json" '.name = "former"'
+config '.sources = ["former.json"]'
+run "$RUN" "$TMP/run.json"
+config
+long_ago "WHERE source = (SELECT pk FROM source WHERE name = 'okta:former')"
+start set "$RUN" "$TMP/run.json" --every 1h --full-every 7d
+wait_for logged '^okta:contoso run [0-9]+: done'
+stop set
+is 'the last full round of a source that was taken out does not count' "$(mode)" delta
+long_ago
+# The first round, which is a full one, cannot be fetched.
+stand_in fetch <<EOF
+#!/bin/sh
+[ -e "$TMP/failed" ] && exec "$BUILD/idmesh-fetch" "\$@"
+: >"$TMP/failed"
+exit 111
+EOF
+start set "$RUN" "$TMP/run.json" --every 1s --full-every 8s --restarts 0
+wait_for logged '^okta:contoso run [0-9]+: done'
+stop set
+is 'a full round that failed is made again' "$(sed -n 's/^  User  *\([a-z]*\) .*/\1/p' \
+	"$TMP/set.log" | head -n 1)" full
+rm "$TMP/bin/idmesh-fetch"
+ln -s "$BUILD/idmesh-fetch" "$TMP/bin/"
+
 # --- a line that does not end -------------------------------------------------------
 stand_in sink <<EOF
 #!/bin/sh
