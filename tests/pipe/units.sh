@@ -48,6 +48,12 @@ for unit in "$units"/*.service; do
 	done
 done
 
+# systemd orders units that conflict only where one is said to be after the other.
+round=$units/idmesh-round@.service
+is 'a round waits for the end of what it takes the place of' \
+	"$(sed -n 's/^After=\(idmesh@\)/\1/p' "$round")" \
+	"$(sed -n 's/^Conflicts=//p' "$round")"
+
 # The references of config(5) are what the units are handed.
 for unit in idmesh@ idmesh-round@; do
 	is "$unit hands over every secret of config(5)'s examples" \
