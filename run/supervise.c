@@ -312,13 +312,21 @@ is_needed(const struct child *c)
 	return c->role == ROLE_SINK && c->term_ms == 0 && c->code != EXIT_USAGE;
 }
 
+/* SIGTERM may come before a program listens, and has nothing to lose. */
+static bool
+ended_well(const struct child *c)
+{
+	return c->role == ROLE_FETCH || c->code <= EXIT_PARTLY ||
+	       (c->code == 128 + SIGTERM && c->term_ms != 0 && !finishes(c));
+}
+
 static void
 ended_at_stop(struct run *r, struct child *c)
 {
 	bool asked = c->term_ms != 0;
 	struct buf text = { 0 };
 
-	if (c->role == ROLE_FETCH || c->code <= EXIT_PARTLY) {
+	if (ended_well(c)) {
 		if (c->code == EXIT_PARTLY)
 			graver(r, c->code);
 		stop_on(r);

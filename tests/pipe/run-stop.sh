@@ -85,6 +85,21 @@ unlike 'and does not ask a database that is none' "$(cat "$TMP/set.log")" \
 rm -f "$TMP"/state.db* "$TMP/bin/idmesh-join"
 ln -s "$BUILD/idmesh-join" "$TMP/bin/"
 
+# --- a program that SIGTERM finds before it listens -------------------------------
+stand_in transform <<EOF
+#!/bin/sh
+[ "\$1" = describe ] && exec "$BUILD/idmesh-transform" "\$@"
+: >"$TMP/deaf"
+exec sleep 60
+EOF
+start set "$RUN" "$TMP/run.json" --every 1h
+wait_for test -e "$TMP/deaf"
+stop set
+is 'a schedule that is stopped as it starts ends well' \
+	"$status:$(grep 'idmesh-run: error' "$TMP/set.log")" 0:
+rm -f "$TMP"/state.db* "$TMP"/mesh.db* "$TMP/bin/idmesh-transform"
+ln -s "$BUILD/idmesh-transform" "$TMP/bin/"
+
 # --- drained, in time -----------------------------------------------------------
 users() { sqlite3 "$TMP/mesh.db" 'select count(*) from "User"' 2>/dev/null || echo 0; }
 read_some() {
