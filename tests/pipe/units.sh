@@ -48,6 +48,38 @@ for unit in "$units"/*.service; do
 	done
 done
 
+# calls SET...: the system calls behind names of systemd.
+calls() {
+	local name
+	for name in "$@"; do
+		case $name in
+		@*) calls $(systemd-analyze syscall-filter "$name" |
+			awk 'NR > 1 && $1 !~ /^#/ { print $1 }') ;;
+		*) echo "$name" ;;
+		esac
+	done
+}
+# permitted UNIT: what its filter lets through, line after line of it.
+permitted() {
+	local line
+	: >"$TMP/permitted"
+	while read -r line; do
+		calls ${line#\~} | sort -u >"$TMP/named"
+		case $line in
+		\~*) comm -23 "$TMP/permitted" "$TMP/named" ;;
+		*) sort -u "$TMP/permitted" "$TMP/named" ;;
+		esac >"$TMP/now"
+		mv "$TMP/now" "$TMP/permitted"
+	done < <(sed -n 's/^SystemCallFilter=//p' "$1")
+	cat "$TMP/permitted"
+}
+# libzmq aborts where it may not name the policy of its threads.
+for unit in "$units"/*.service; do
+	is "${unit##*/} lets ZeroMQ make its threads" \
+		"$(permitted "$unit" | grep -xE 'clone3|sched_setscheduler|setpriority' |
+			paste -sd ' ')" 'clone3 sched_setscheduler'
+done
+
 # systemd orders units that conflict only where one is said to be after the other.
 round=$units/idmesh-round@.service
 is 'a round waits for the end of what it takes the place of' \
