@@ -292,6 +292,9 @@ pragma(struct store *s, const char *sql)
 	return n;
 }
 
+/* It is written into the file: only when that is known to be ours. */
+static const char write_ahead[] = "PRAGMA journal_mode = WAL";
+
 /* Makes the tables of an empty file. */
 static void
 create(struct store *s)
@@ -303,6 +306,8 @@ create(struct store *s)
 		random = (uint64_t)clock_wall_ms();
 	snprintf(id, sizeof(id), "%016llx", (unsigned long long)random);
 	clock_rfc3339(clock_wall_ms(), made);
+	execute(s, "PRAGMA page_size = 8192");
+	execute(s, write_ahead);
 	execute(s, "BEGIN IMMEDIATE");
 	execute(s, store_schema);
 	store_do(s, "INSERT INTO store VALUES(?, 0, 1, 0, ?)", "tt", id, made);
@@ -394,15 +399,16 @@ open_file(struct store *s, enum store_mode mode)
 		return EXIT_TEMPORARY;
 	}
 	sqlite3_busy_timeout(s->db, STORE_BUSY_MS);
-	execute(s, "PRAGMA page_size = 8192");
-	execute(s, mode == STORE_READ ? "PRAGMA query_only = 1"
-				      : "PRAGMA journal_mode = WAL");
+	if (mode == STORE_READ)
+		execute(s, "PRAGMA query_only = 1");
 	execute(s, "PRAGMA synchronous = FULL; PRAGMA cache_size = -32768;"
 		   "PRAGMA wal_autocheckpoint = 4000;"
 		   "PRAGMA temp_store = MEMORY");
 	rc = check(s, mode);
 	if (rc != EXIT_DONE)
 		return rc;
+	if (mode != STORE_READ)
+		execute(s, write_ahead);
 	st = store_ask(s, "SELECT id FROM store", "");
 	if (store_row(s, st))
 		snprintf(s->id, sizeof(s->id), "%s", store_text(st, 0));

@@ -85,6 +85,15 @@ for command in runs "begin $S" 'dead --retry' 'approve 1'; do
 	like "newer: $command" "$status:$err" '^100:.*version 99.*newer idmesh'
 done
 is 'untouched' "$(cksum <"$TMP/newer.db")" "$sum"
+for command in "begin $S" 'dead --retry' 'approve 1' runs ''; do
+	rm -f "$TMP/foreign.db"
+	sqlite3 "$TMP/foreign.db" 'CREATE TABLE theirs(a)'
+	sum=$(cksum <"$TMP/foreign.db")
+	# shellcheck disable=SC2086 # words on purpose
+	run "$JOIN" $command --db "$TMP/foreign.db" </dev/null
+	is "a database of others stays as it is: ${command:-join}" \
+		"$status:$(cksum <"$TMP/foreign.db")" "100:$sum"
+done
 head -c 20000 "$old" >"$TMP/torn.db"
 run "$JOIN" begin --db "$TMP/torn.db" $S
 like 'a damaged one: 111 and what to do' "$status:$err" '^111:.*(malformed|disk image).*(backup|disk)'
