@@ -311,15 +311,18 @@ schema_upgrade(sqlite3 *db)
 	    " '\" ADD COLUMN leaveAt TEXT;', '') FROM sqlite_master"
 	    " WHERE type = 'table' AND name LIKE 'mesh\\_%' ESCAPE '\\'",
 	    NULL, NULL);
-	int rc = sqlite3_exec(db, "BEGIN IMMEDIATE", NULL, NULL, NULL);
+	int rc;
 
-	if (rc == SQLITE_OK && sql != NULL && *sql != '\0')
+	/* "" without a table; else they could not be read. */
+	if (sql == NULL)
+		return -1;
+	rc = sqlite3_exec(db, "BEGIN IMMEDIATE", NULL, NULL, NULL);
+	if (rc == SQLITE_OK && *sql != '\0')
 		rc = sqlite3_exec(db, sql, NULL, NULL, NULL);
 	if (rc == SQLITE_OK)
 		rc = sqlite3_exec(
 		    db, "PRAGMA user_version = 3; COMMIT", NULL, NULL, NULL);
-	if (rc != SQLITE_OK && !sqlite3_get_autocommit(db))
-		sqlite3_exec(db, "ROLLBACK", NULL, NULL, NULL);
+	/* No ROLLBACK: the reason would be lost, and closing undoes it. */
 	sqlite3_free(sql);
 	return rc == SQLITE_OK ? 0 : -1;
 }

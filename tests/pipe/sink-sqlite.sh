@@ -181,6 +181,12 @@ sqlite3 "$old" 'DROP VIEW "User"; DROP VIEW "Group"; DROP VIEW "GroupMember";
 	schema
 	printf '{"v":1,"kind":"change","source":"st","stream":"mesh","run":0,"epoch":1,"first":4,"seq":4,"changes":%s}\n' "$leaver"
 } >"$TMP/leaver"
+cp "$old" "$TMP/odd.db"
+sqlite3 "$TMP/odd.db" 'ALTER TABLE mesh_User ADD COLUMN leaveAt TEXT'
+run "$sink" "sqlite:$TMP/odd.db" <"$TMP/leaver"
+like 'what cannot be brought to ours is as it was, with the reason' \
+	"$status:$err:$(sqlite3 "$TMP/odd.db" 'PRAGMA user_version')" \
+	'^111:.*odd.db: .*duplicate column.*:2$'
 run "$sink" "sqlite:$old" <"$TMP/leaver"
 is 'an older format is brought to ours, and says who leaves when' \
 	"$status:$(sqlite3 "$old" 'SELECT meshId, active, meshState, leaveAt FROM "User"; PRAGMA user_version')" \
