@@ -13,6 +13,7 @@
 #include <stdio.h>
 
 #include "json.h"
+#include "leave.h"
 #include "log.h"
 #include "sweep.h"
 
@@ -21,7 +22,8 @@
 
 /* What it proves, and what is wrong with it if it proves nothing. */
 static enum certificate
-weigh(const struct flow *f, const struct msg *m, char *why, size_t len)
+weigh(struct store *s, const struct flow *f, const struct msg *m, char *why,
+    size_t len)
 {
 	const struct counts *c = &f->counts;
 
@@ -38,7 +40,8 @@ weigh(const struct flow *f, const struct msg *m, char *why, size_t len)
 		    (long long)m->pages, (long long)c->pages);
 	else if ((f->unsure & UNSURE_REJECT) != 0)
 		return CERT_UNSEEN;
-	else if (f->full && c->records == 0 && f->alive >= CERT_EMPTY_OF)
+	else if (f->full && c->records == 0 &&
+		 f->alive - edges_waiting(s, f) >= CERT_EMPTY_OF)
 		return CERT_EMPTY;
 	else
 		return CERT_WHOLE;
@@ -46,10 +49,11 @@ weigh(const struct flow *f, const struct msg *m, char *why, size_t len)
 }
 
 enum certificate
-cert_judge(struct flow *f, const struct msg *m, char *why, size_t len)
+cert_judge(
+    struct store *s, struct flow *f, const struct msg *m, char *why, size_t len)
 {
 	char what[200];
-	enum certificate is = weigh(f, m, what, sizeof(what));
+	enum certificate is = weigh(s, f, m, what, sizeof(what));
 
 	switch (is) {
 	case CERT_WHOLE:

@@ -132,6 +132,19 @@ edge_leave(struct store *s, struct flow *f, enum wait w, const struct object *o,
 	f->leaving = true;
 }
 
+int64_t
+edges_waiting(struct store *s, const struct flow *f)
+{
+	sqlite3_stmt *st = store_ask(s,
+	    "SELECT count(*) FROM leaving l JOIN object o ON o.pk = l.pk"
+	    " WHERE o.stream = ? AND l.generation = 0",
+	    "i", f->stream_pk);
+	int64_t n = store_row(s, st) ? sqlite3_column_int64(st, 0) : 0;
+
+	store_end(st);
+	return n;
+}
+
 /* Those behind *after that wait; at most EDGE_CHUNK. */
 static size_t
 waiting_edges(struct store *s, int64_t source, int64_t *after,

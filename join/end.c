@@ -73,7 +73,7 @@ phase_of(struct join *j, struct flow *f, const struct msg *m,
 		phase = "skipped";
 		j->skipped = true;
 	} else if (m->complete) {
-		*is = cert_judge(f, m, why, len);
+		*is = cert_judge(j->store, f, m, why, len);
 		return whole(j, f, m, *is, why, len);
 	} else {
 		j->incomplete = true;

@@ -34,6 +34,8 @@ enum wait { WAIT_NONE, WAIT_HELD, WAIT_RUN };
 enum wait edge_wait(struct store *s, const struct flow *f);
 void edge_leave(struct store *s, struct flow *f, enum wait w,
     const struct object *o, const char *why);
+/* So many memberships of the stream have left their group and wait. */
+int64_t edges_waiting(struct store *s, const struct flow *f);
 /* Lets those go whose wait is over, and tells how many stay; j may be NULL. */
 void edges_settle(struct store *s, struct join *j, int64_t source);
 void container_open(struct store *s, const struct flow *f, const struct msg *m,

@@ -15,8 +15,8 @@ enum certificate {
 	CERT_NONE, /* something is missing */
 };
 /* `why` is filled unless it is whole; unsure and the log are as they should. */
-enum certificate cert_judge(
-    struct flow *f, const struct msg *m, char *why, size_t len);
+enum certificate cert_judge(struct store *s, struct flow *f,
+    const struct msg *m, char *why, size_t len);
 
 /*
  * SQL: a listing that lacks an object whose attributes are a.text is no proof

@@ -176,6 +176,32 @@ is 'they leave together with them' \
 	"$status:$(of_type Group):$(of_type GroupMember)" 0:56:114
 mode=delta
 
+# --- every group says that it is empty: whoever ends first, they are, and the
+# end does not speak of a list that proves nothing
+mode=full
+for order in 'User first' 'GroupMember first'; do
+	db=$TMP/emptied-${order%% *}.db
+	cp "$TMP/state.db" "$db"
+	begin --mode full
+	no_edges() {
+		members g1 1
+		members g2 2
+		end GroupMember 3
+	}
+	{
+		[ "$order" = 'User first' ] || no_edges
+		everybody
+		page Group 1 '' "${groups[@]}"
+		end Group 2
+		[ "$order" != 'User first' ] || no_edges
+	} | changes
+	is "emptied groups ($order)" \
+		"$status:$(of_type Group):$(of_type GroupMember):$(state_of GroupMember)" \
+		'0:2:0:["done",true]'
+	unlike 'nothing is said to be held' "$("$JOIN" runs --db "$db")" 'no proof'
+done
+mode=delta
+
 # --- a run that breaks off decides nothing: the lists of groups count
 db=$TMP/broken.db
 cp "$TMP/state.db" "$db"
