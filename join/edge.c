@@ -18,6 +18,7 @@
 #include "leave.h"
 #include "log.h"
 #include "mem.h"
+#include "run.h"
 
 #define EDGE_CHUNK 512
 #define EDGE_STREAM "GroupMember"
@@ -236,4 +237,13 @@ edges_settle(struct store *s, struct join *j, int64_t source)
 	tell(s, j, source, scratch.counts.gone);
 	if (stay > 0)
 		warn(s, source, stay);
+}
+
+void
+edges_close(struct join *j, int64_t source, int64_t run, bool closing)
+{
+	/* Who leaves with the run counts in it; who stays is told behind it. */
+	edges_settle(j->store, j, source);
+	run_settle(j->store, run, closing);
+	edges_settle(j->store, j, source);
 }

@@ -116,8 +116,7 @@ apply_end(struct join *j, struct flow *f, const struct msg *m)
 	if (merge_kind(j->rules, f->stream) != MERGE_NOT)
 		merge_due(j->store, f->type_pk,
 		    m->at != NULL ? m->at : yyjson_get_str(m->watermark));
-	run_settle(j->store, f->run_pk, false);
-	edges_settle(j->store, j, f->source_pk);
+	edges_close(j, f->source_pk, f->run_pk, false);
 	f->over = true;
 	buf_free(&warnings);
 }

@@ -38,6 +38,8 @@ void edge_leave(struct store *s, struct flow *f, enum wait w,
 int64_t edges_waiting(struct store *s, const struct flow *f);
 /* Lets those go whose wait is over, and tells how many stay; j may be NULL. */
 void edges_settle(struct store *s, struct join *j, int64_t source);
+/* A stream of the run, or its sweep, is over; `closing`: so is the input. */
+void edges_close(struct join *j, int64_t source, int64_t run, bool closing);
 void container_open(struct store *s, const struct flow *f, const struct msg *m,
     int64_t *container, int64_t *generation);
 void container_close(struct store *s, struct flow *f, const struct msg *m,

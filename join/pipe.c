@@ -408,8 +408,7 @@ finish(struct join *j)
 		open |= report_open(j, f);
 		if (!f->own)
 			continue;
-		run_settle(j->store, f->run_pk, true);
-		edges_settle(j->store, j, f->source_pk);
+		edges_close(j, f->source_pk, f->run_pk, true);
 		store_do(j->store,
 		    "UPDATE run SET state = 'incomplete'"
 		    " WHERE pk = ? AND state = 'running'",

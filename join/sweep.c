@@ -386,9 +386,8 @@ sweep_step(struct join *j)
 	tell_flow(j, &w);
 	if (last) {
 		note_spared(s, w.checkpoint);
-		run_settle(s, w.run, false);
 		held_review(j, w.stream, 0);
-		edges_settle(s, j, w.source);
+		edges_close(j, w.source, w.run, false);
 		merge_due_dirty(s, w.name);
 	}
 	return 1;

@@ -198,6 +198,9 @@ for order in 'User first' 'GroupMember first'; do
 	is "emptied groups ($order)" \
 		"$status:$(of_type Group):$(of_type GroupMember):$(state_of GroupMember)" \
 		'0:2:0:["done",true]'
+	like 'the summary counts them' "$err" 'run 4 is done: .* 90 gone'
+	is 'and they left before the run was over' \
+		"$(sqlite3 "$db" 'SELECT until = newest FROM run, store WHERE number = 4')" 1
 	unlike 'nothing is said to be held' "$("$JOIN" runs --db "$db")" 'no proof'
 done
 mode=delta
