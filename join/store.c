@@ -446,6 +446,7 @@ store_open(struct store **out, const char *path, enum store_mode mode)
 	struct flock none = { .l_type = F_UNLCK, .l_len = 1 };
 	struct store *s = xcalloc(1, sizeof(*s));
 	int rc = EXIT_DONE;
+	struct stat st;
 
 	/* One thread uses SQLite; its mutexes and statistics cost 5 %. */
 	sqlite3_config(SQLITE_CONFIG_SINGLETHREAD);
@@ -453,9 +454,11 @@ store_open(struct store **out, const char *path, enum store_mode mode)
 	s->path = xstrdup(path);
 	s->lock_fd = -1;
 	s->queries = xcalloc(STORE_QUERIES, sizeof(*s->queries));
-	if (mode != STORE_MAKE && access(path, F_OK) != 0) {
+	if (mode != STORE_MAKE && stat(path, &st) != 0) {
 		log_error("%s: %s", path, strerror(errno));
 		rc = EXIT_USAGE;
+	} else if (mode != STORE_MAKE && S_ISDIR(st.st_mode)) {
+		rc = unopened(path, EISDIR);
 	} else if (mode != STORE_READ) {
 		rc = open_lock(s);
 	}

@@ -239,6 +239,10 @@ sqlite_cursor(const char *place, struct position *at, struct why *why)
 		return sink_fail(
 		    why, EXIT_TEMPORARY, "%s: %s", place, strerror(errno));
 	}
+	if (S_ISDIR(st.st_mode))
+		return sink_fail(why, EXIT_USAGE,
+		    "cannot open %s: %s; name another file", place,
+		    strerror(EISDIR));
 	if (st.st_size == 0)
 		return EXIT_DONE;
 	d = new_database(place);

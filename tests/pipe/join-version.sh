@@ -94,6 +94,13 @@ for command in "begin $S" 'dead --retry' 'approve 1' runs ''; do
 	is "a database of others stays as it is: ${command:-join}" \
 		"$status:$(cksum <"$TMP/foreign.db")" "100:$sum"
 done
+mkdir "$TMP/folder.db"
+for command in "begin $S" 'dead --retry' runs dump; do
+	# shellcheck disable=SC2086 # words on purpose
+	run "$JOIN" $command --db "$TMP/folder.db"
+	like "a folder is no file: $command" "$status:$err" \
+		'^100:.*folder.db: Is a directory'
+done
 head -c 20000 "$old" >"$TMP/torn.db"
 run "$JOIN" begin --db "$TMP/torn.db" $S
 like 'a damaged one: 111 and what to do' "$status:$err" '^111:.*(malformed|disk image).*(backup|disk)'

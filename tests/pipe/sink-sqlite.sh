@@ -199,6 +199,13 @@ is 'a newer format is refused' "$status" 100
 like 'with its number' "$err" 'format 9'
 run "$sink" "sqlite:$TMP/no/mesh.db" <"$TMP/first"
 is 'a missing folder is wrong use' "$status" 100
+mkdir "$TMP/folder.db"
+for command in '' cursor; do
+	# shellcheck disable=SC2086 # a word, or none
+	run "$sink" $command "sqlite:$TMP/folder.db" <"$TMP/first"
+	like "a folder too ${command:+(its cursor)}" "$status:$err" \
+		'^100:.*folder.db: Is a directory'
+done
 for target in mesh.db sqlite: xlsx:a; do
 	run "$sink" "$target" <"$TMP/first"
 	is "$target is no target" "$status" 100
