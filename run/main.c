@@ -102,7 +102,9 @@ lock_state(const char *state)
 	if (fd < 0)
 		die(errno == EACCES || errno == EISDIR ? EXIT_USAGE
 						       : EXIT_TEMPORARY,
-		    "cannot lock %s: %s", path, strerror(errno));
+		    "cannot lock %s: %s; see to its disk and to who may write "
+		    "to it, then run again",
+		    path, strerror(errno));
 	if (flock(fd, LOCK_EX | LOCK_NB) < 0)
 		die(EXIT_TEMPORARY,
 		    "another idmesh run works on %s; stop it or wait for it",

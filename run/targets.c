@@ -62,7 +62,8 @@ check_folder(const struct config_run *c, struct buf *errors)
 	char *folder = folder_of(c->state);
 	int rc = 0;
 
-	if (access(folder, W_OK | X_OK) < 0) {
+	/* A disk that went read-only comes back: join ends with 111 then. */
+	if (access(folder, W_OK | X_OK) < 0 && errno != EROFS) {
 		buf_fmt(errors,
 		    "%s: the state file %s cannot be written: its folder: %s; "
 		    "make it, or name another \"state\"\n",

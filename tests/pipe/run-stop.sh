@@ -36,6 +36,17 @@ refused 'one target through a link' \
 	'.sinks = ["ndjson:real/x", "sqlite:linked/x"]' 'are one file'
 refused 'a target that is the state' '.sinks = ["sqlite:real/../state.db"]' \
 	'is the state file'
+# A disk that went read-only is mended, and a service is to try again.
+if unshare --user --map-root-user --mount true 2>/dev/null; then
+	config '.state = "disk/state.db"'
+	mkdir "$TMP/disk"
+	# shellcheck disable=SC2016 # expanded by the other shell
+	run unshare --user --map-root-user --mount bash -c '
+		mount -t tmpfs -o ro tmpfs "$2" && exec timeout 20 "$1" "$3" -q' \
+		_ "$BUILD/idmesh-run" "$TMP/disk" "$TMP/run.json"
+	like 'a read-only disk is a temporary failure' "$status:$err" \
+		'^111:.*disk/state.db.*Read-only file system; .*run again'
+fi
 is 'nothing was written' "$(find "$TMP" -name '*.db*')" ''
 run "$RUN" "$TMP/run.json" --stop-within never
 is 'a bound that is no time is wrong use' "$status" 100
