@@ -117,9 +117,16 @@ read_some() {
 	[ "$("$IDMESH" join runs --db "$TMP/state.db" --json |
 		jq '.streams.User.records')" -ge 200 ]
 }
+# The groups take longer than it takes to see that users are there.
+slow() {
+	curl -sf "$url/_sim/fault" -d "[{\"match\": \"/api/v1/groups\",
+		\"kind\": \"slow\", \"ms\": $1}]" >"$TMP/slow"
+}
+slow 20000
 start set "$RUN" "$TMP/run.json" --restarts 3
 wait_for read_some
 stop set
+slow 1
 is 'a round that is stopped did not end' "$status" 111
 is 'what was committed has arrived' "$(users)" "$("$IDMESH" join dump \
 	--db "$TMP/state.db" | jq -s '[.[] | select(.type == "User")] | length')"
