@@ -26,6 +26,18 @@ memory_row() {
 		"$(calc "print $b / ($a > 0 ? $a : 1)")"
 }
 
+# promised NAME: at any number of people it needs what it needs for few.
+promised() {
+	local run a b
+	for run in '' .again; do
+		a=$(of "less$run" ".programs[\"idmesh-$1\"]")
+		b=$(of "more$run" ".programs[\"idmesh-$1\"]")
+		[ "$b" -le $((a * 11 / 10)) ] ||
+			die "$1 grew from $a to $b KiB with the people"
+		[ "$b" -le 102400 ] || die "$1 needed $b KiB, which is over 100 MiB"
+	done
+}
+
 bench_memory() {
 	local name
 	one_size less "$SMALL"
@@ -44,4 +56,7 @@ bench_memory() {
 		"$(calc "print $(of more .seconds) / $(of less .seconds)")"
 	printf '  %-30s %8s MB %8s MB\n' 'the simulator itself' \
 		"$(mb "$(<"$DIR/less.sim")")" "$(mb "$(<"$DIR/more.sim")")"
+	for name in fetch transform sink; do
+		promised "$name"
+	done
 }
