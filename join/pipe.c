@@ -263,7 +263,7 @@ take_line(struct pipe *p, const char *line, size_t len)
 
 	if (msg_read(&m, line, len, &why) != 0) {
 		log_error("what came is no message: %s", why.text);
-		return EXIT_USAGE;
+		return msg_code(&why);
 	}
 	if (m.kind == MSG_MAPPED || m.kind == MSG_END)
 		return offer(p, &m);
@@ -325,7 +325,7 @@ read_error(enum lines_result result)
 		return EXIT_TEMPORARY;
 	case LINES_LONG:
 		log_error("a line is longer than 8 MiB");
-		return EXIT_USAGE;
+		return EXIT_TEMPORARY;
 	case LINES_ERROR:
 		log_error("cannot read: %s", strerror(errno));
 		return EXIT_TEMPORARY;

@@ -239,6 +239,13 @@ msg_read(struct msg *m, const char *bytes, size_t len, struct why *why)
 	return msg_read_in(m, NULL, bytes, len, why);
 }
 
+enum exit_code
+msg_code(const struct why *why)
+{
+	return strcmp(why->code, "E_VERSION") == 0 ? EXIT_USAGE
+						   : EXIT_TEMPORARY;
+}
+
 void
 msg_free(struct msg *m)
 {

@@ -20,6 +20,7 @@
 
 #include "buf.h"
 #include "json.h"
+#include "log.h"
 #include "why.h"
 
 #define MSG_VERSION 1
@@ -170,6 +171,11 @@ int msg_read(struct msg *m, const char *bytes, size_t len, struct why *why);
 /* The same in a room of json.h, which is kept for the next one. */
 int msg_read_in(struct msg *m, struct json_room *room, const char *bytes,
     size_t len, struct why *why);
+/*
+ * The exit code for what could not be read: another version is for a person
+ * to mend, anything else for the next run.
+ */
+enum exit_code msg_code(const struct why *why);
 void msg_free(struct msg *m);
 const char *msg_kind_name(enum msg_kind kind);
 /* The first number that it covers: a message without `first` covers one. */

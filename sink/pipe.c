@@ -70,7 +70,7 @@ take_line(struct sink *s, const char *line, size_t len, struct why *why)
 	struct msg m;
 
 	if (msg_read(&m, line, len, why) < 0)
-		return EXIT_TEMPORARY;
+		return msg_code(why);
 	code = sink_take(s, &m, clock_ms(), why);
 	msg_free(&m);
 	return code;

@@ -87,7 +87,7 @@ take_line(struct dispatcher *d, char *line, size_t len)
 		return NULL;
 	if (msg_read(&msg, line, len, &why) < 0) {
 		log_error("bad message on stdin: %s", why.text);
-		dispatch_fail(d, message_code(&why));
+		dispatch_fail(d, msg_code(&why));
 		return NULL;
 	}
 	kind = msg.kind;

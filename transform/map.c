@@ -351,13 +351,6 @@ mapper_page(struct mapper *m, const struct msg *page, int isolate,
 }
 
 enum exit_code
-message_code(const struct why *why)
-{
-	return strcmp(why->code, "E_VERSION") == 0 ? EXIT_USAGE
-						   : EXIT_TEMPORARY;
-}
-
-enum exit_code
 mapper_line(struct mapper *m, const char *line, size_t len, int isolate,
     struct buf *out, struct why *why)
 {
@@ -365,7 +358,7 @@ mapper_line(struct mapper *m, const char *line, size_t len, int isolate,
 	struct msg msg;
 
 	if (msg_read_in(&msg, &m->room, line, len, why) < 0)
-		return message_code(why);
+		return msg_code(why);
 	code = mapper_page(m, &msg, isolate, out, why);
 	msg_free(&msg);
 	return code;

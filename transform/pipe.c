@@ -66,7 +66,7 @@ take(struct mapper *m, char *line, size_t len, struct buf *out)
 	buf_clear(out);
 	if (msg_read_in(&msg, &m->room, line, len, &why) < 0) {
 		log_error("bad message on stdin: %s", why.text);
-		return message_code(&why);
+		return msg_code(&why);
 	}
 	if (msg.kind == MSG_PAGE) {
 		code = mapper_page(m, &msg, 0, out, &why);

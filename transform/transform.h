@@ -80,8 +80,6 @@ enum exit_code mapper_page(struct mapper *m, const struct msg *page,
 /* The same of a page's text; EXIT_USAGE also for a version not ours. */
 enum exit_code mapper_line(struct mapper *m, const char *line, size_t len,
     int isolate, struct buf *out, struct why *why);
-/* The exit code for a message that could not be read. */
-enum exit_code message_code(const struct why *why);
 
 /* reject.c */
 

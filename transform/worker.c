@@ -202,7 +202,7 @@ on_feed(void *arg, short events)
 	if (msg_read_in(&msg, &v->m->room, bytes, len, &why) < 0) {
 		/* It may have been a page, and fetch has counted it. */
 		f->received++;
-		refuse(v, bus_endpoint(f->socket), message_code(&why), &why);
+		refuse(v, bus_endpoint(f->socket), msg_code(&why), &why);
 		return;
 	}
 	bus_done(f->socket);

@@ -234,6 +234,10 @@ run "$JOIN" --db "$db" < <(printf '{"v":1')
 like 'a torn line' "$status:$err" '^111:.*middle of a line'
 run "$JOIN" --db "$db" <<<'{"v":2,"kind":"end"}'
 like 'another protocol' "$status:$err" '^100:.*version 2'
+run "$JOIN" --db "$db" < <(printf '{"v":1,"kind":"rec\n')
+like 'what is no message' "$status:$err" '^111:.*no message: not JSON'
+run "$JOIN" --db "$db" < <(head -c 8388700 /dev/zero | tr '\0' x; echo)
+like 'a line that is too long' "$status:$err" '^111:.*longer than 8 MiB'
 page User 1 '' "$(user u1)" | sed 's/"records",/"page",/' | changes
 like 'a page without transform' "$status:$err" '^100:.*transform'
 mkfifo "$TMP/hold"

@@ -106,6 +106,8 @@ is 'nothing of it is applied, all before it is' "$(cursor)" st:8
 like 'and it is said' "$(cat "$TMP/err")" 'middle of a line'
 run "$sink" "sqlite:$db" < <(echo '{"v":1,"kind":"change"')
 is 'broken JSON is 111' "$status $(cursor)" '111 st:8'
+run "$sink" "sqlite:$db" < <(echo '{"v":2,"kind":"change"}')
+is 'another version is wrong use' "$status $(cursor)" '100 st:8'
 run "$sink" "sqlite:$db" < <(echo '{"v":1,"kind":"page","source":"o:c","stream":"User","seq":1,"records":[]}')
 is 'a page is wrong use' "$status" 100
 
