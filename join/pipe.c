@@ -181,6 +181,11 @@ catch_up(struct pipe *p, const char *after)
 	struct why why;
 	int place = 0, rc;
 
+	/* What prints it has failed, and said why. */
+	if (after != NULL && after[0] == '\0') {
+		log_error("--after is empty: did `idmesh sink cursor` fail?");
+		return EXIT_TEMPORARY;
+	}
 	p->number = p->j->store->newest;
 	if (after != NULL)
 		place = outbox_place(p->j->store, after, &p->number, &why);

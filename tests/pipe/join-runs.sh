@@ -206,6 +206,10 @@ changes --after "$store:70" </dev/null
 is 'and one that was there is not' "$changes" "put User $S/extra"
 run "$JOIN" --db "$db" --after 0123456789abcdef:3 </dev/null
 like 'one of another store too' "$status:$err" '^100:.*another database'
+run "$JOIN" --db "$db" --after "$("$BUILD/idmesh-sink" cursor none:x 2>&-)" \
+	</dev/null
+like 'a place that could not be told' "$status:$err" \
+	'^111:.*did `idmesh sink cursor` fail'
 
 # --- what is no database, no message, no end
 echo hello >"$TMP/text.db"
