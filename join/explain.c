@@ -366,6 +366,7 @@ explain_one(struct store *s, struct rules *r, const struct found *f,
 		print_held_runs(s, &p);
 		print_contributors(&p);
 		print_aliases(s, &p);
+		explain_decided(s, &p);
 		print_conflicts(s, r, &p, e->db);
 		if (print_values(r, &p, e->attribute) == 0 &&
 		    e->attribute != NULL) {

@@ -98,6 +98,12 @@ void conflict_way_out(
 void explain_groups(struct store *s, int64_t person);
 void explain_groups_json(struct store *s, int64_t person, struct buf *out);
 
+/* explain_decided.c: the decisions about them that joined nobody to them, a
+ * line each, or as a member ,"decisions":[...]. */
+void explain_decided(struct store *s, const struct person *p);
+void explain_decided_json(
+    struct store *s, const struct person *p, struct buf *out);
+
 /* explain_json.c */
 void explain_json(
     struct store *s, struct rules *r, struct person *p, const char *attribute);

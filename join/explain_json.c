@@ -172,6 +172,7 @@ explain_json(
 		buf_str(&b, ",\"groups\":[]");
 	else if (p->mesh != 0 && attribute == NULL)
 		explain_groups_json(s, p->mesh, &b);
+	explain_decided_json(s, p, &b);
 	add_conflicts(&b, s, r, p);
 	buf_char(&b, '}');
 	report_line(&b);
