@@ -97,6 +97,22 @@ find_decision(struct store *s, struct conflict *c)
 	store_end(st);
 }
 
+/* The one that had no effect. */
+static void
+find_impossible(struct store *s, struct conflict *c)
+{
+	sqlite3_stmt *st = store_ask(s,
+	    "SELECT pk FROM decision WHERE undone_at IS NULL"
+	    " AND verb = 'join' AND ((a = ?1 AND b = ?2)"
+	    " OR (a = ?2 AND b = ?1)) ORDER BY pk DESC LIMIT 1",
+	    "tt", c->object, c->other);
+
+	if (!store_row(s, st))
+		return;
+	c->decision = sqlite3_column_int64(st, 0);
+	store_end(st);
+}
+
 struct row {
 	int64_t object, other, key, against;
 	char *why, *value;
@@ -120,7 +136,9 @@ fill(struct store *s, const struct rules *r, const struct row *row,
 		c->object_has = value_of(s, row->object, row->against);
 		c->other_has = value_of(s, row->other, row->against);
 	}
-	if (strcmp(c->why, "impossible") != 0)
+	if (strcmp(c->why, "impossible") == 0)
+		find_impossible(s, c);
+	else
 		find_decision(s, c);
 }
 
@@ -294,6 +312,9 @@ add_difference(const struct conflict *c, struct buf *out)
 static void
 add_place(const struct conflict *c, struct buf *out)
 {
+	if (strcmp(c->why, "impossible") == 0)
+		buf_str(out, ", which another decision, or a source that both "
+			     "have, forbids");
 	if (c->place != NULL)
 		buf_fmt(out, " (%s)", c->place);
 }
@@ -345,10 +366,9 @@ conflict_json(const struct conflict *c, struct buf *out)
 	msg_str(out, "objectHas", c->object_has);
 	msg_str(out, "otherHas", c->other_has);
 	msg_bool(out, "held", c->held);
-	if (c->plan != NULL) {
+	if (c->decision != 0)
 		msg_int(out, "decision", c->decision);
-		msg_str(out, "plan", c->plan);
-	}
+	msg_str(out, "plan", c->plan);
 }
 
 void
@@ -359,6 +379,9 @@ conflict_way_out(const struct conflict *c, const char *db, struct buf *out)
 	if (c->plan != NULL)
 		buf_fmt(out, "decision %lld waits for plan %s",
 		    (long long)c->decision, c->plan);
+	else if (c->decision != 0)
+		buf_fmt(out, "idmesh join decide --db %s --undo %lld", db,
+		    (long long)c->decision);
 	else if (strcmp(c->why, "unmatched") == 0)
 		buf_fmt(
 		    out, "idmesh join decide --db %s alone %s", db, c->other);

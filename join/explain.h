@@ -69,7 +69,7 @@ struct conflict {
 	char *against; /* label of the stronger key, or NULL */
 	char *object_has, *other_has; /* values of that */
 	bool held; /* one of the two is in no person */
-	int64_t decision; /* about them that no merge has done yet, 0: none */
+	int64_t decision; /* about them that no merge has done, 0: none */
 	char *plan; /* owned: the stopped one that it waits for, or NULL */
 };
 /*
