@@ -28,6 +28,7 @@ struct deciding {
 	int64_t undo;
 	int list, json;
 	const char *verb, *a, *b; /* b NULL for alone */
+	bool living; /* joins two that are there */
 };
 
 /* One object that a decision names. */
@@ -117,6 +118,27 @@ take_back(struct store *s, const struct deciding *d, int64_t decision,
 	standing_restore(s, decision, type, objects, n);
 }
 
+#define SOURCE_OF(name) "substr(" name ", 1, instr(" name ", '/'))"
+#define ID_OF(name) "substr(" name ", instr(" name ", '/') + 1)"
+
+/*
+ * `join` of one of the two with a third object, which has the source of the
+ * other and lives: one person would have two objects of that source.
+ */
+#define WITH_ANOTHER                                                        \
+	"SELECT pk FROM (SELECT pk, iif(a IN (?1, ?2), b, a) AS third,"     \
+	" iif(?1 IN (a, b), ?2, ?1) AS other FROM decision"                 \
+	" WHERE undone_at IS NULL AND verb = 'join'"                        \
+	" AND (a IN (?1, ?2) OR b IN (?1, ?2)))"                            \
+	" WHERE third <> other AND " SOURCE_OF("third") " = " SOURCE_OF(    \
+	    "other") " AND EXISTS (SELECT 1 FROM source s JOIN stream t"    \
+		     " ON t.source = s.pk JOIN object o ON o.stream = t.pk" \
+		     " AND o.id = " ID_OF(                                  \
+			 "third") " AND o.gone IS NULL"                     \
+				  " WHERE s.name || '/' = " SOURCE_OF(      \
+				      "third") ")"                          \
+					       " ORDER BY pk DESC LIMIT 1"
+
 /* An older decision that says the contrary; `never` adds to an `alone`. */
 static int64_t
 next_contrary(struct store *s, const struct deciding *d)
@@ -132,6 +154,11 @@ next_contrary(struct store *s, const struct deciding *d)
 	    "ttt", d->verb, d->a, d->b != NULL ? d->b : d->a);
 	int64_t pk = store_row(s, st) ? sqlite3_column_int64(st, 0) : 0;
 
+	store_end(st);
+	if (pk != 0 || !d->living)
+		return pk;
+	st = store_ask(s, WITH_ANOTHER, "tt", d->a, d->b);
+	pk = store_row(s, st) ? sqlite3_column_int64(st, 0) : 0;
 	store_end(st);
 	return pk;
 }
@@ -184,7 +211,7 @@ is_decided(struct store *s, const struct deciding *d)
 
 /* In a transaction; EXIT_DONE when there is something new to merge. */
 static int
-write_decision(struct store *s, const struct deciding *d)
+write_decision(struct store *s, struct deciding *d)
 {
 	struct named a, b = { 0 };
 	char now[CLOCK_TEXT];
@@ -207,6 +234,7 @@ write_decision(struct store *s, const struct deciding *d)
 	}
 	if (is_decided(s, d))
 		return EXIT_DONE;
+	d->living = strcmp(d->verb, "join") == 0 && !a.gone && !b.gone;
 	clock_rfc3339(clock_wall_ms(), now);
 	supersede(s, d, now);
 	store_do(s,
@@ -282,7 +310,7 @@ take_effect(struct join *j)
 }
 
 static int
-decide(const struct deciding *d, struct join *j)
+decide(struct deciding *d, struct join *j)
 {
 	int rc = store_open(&j->store, d->db, STORE_WRITE);
 
