@@ -30,7 +30,7 @@ struct page {
 	int unsure; /* UNSURE_*: something in it cannot be marked as seen */
 	enum merge_kind kind;
 	struct letter *letter; /* it is a dead letter that was mapped again */
-	struct buf text, changed;
+	struct buf text, changed, was;
 };
 
 static int
@@ -126,6 +126,7 @@ tell_merge(struct page *p, int64_t pk, yyjson_val *record, bool fresh)
 	struct merge_news news = { .object = pk,
 		.attrs = json_get(record, MSG_ATTRS),
 		.changed = p->changed.len > 0 ? p->changed.data : NULL,
+		.was = p->was.len > 0 ? p->was.data : NULL,
 		.fresh = fresh };
 
 	if (partly) {
@@ -166,6 +167,7 @@ add(struct page *p, yyjson_val *record, const char *id, size_t len,
 	store_do(p->s, "INSERT INTO seen(pk, generation) VALUES(?, ?)", "ii",
 	    pk, p->generation);
 	buf_clear(&p->changed);
+	buf_clear(&p->was);
 	tell(p, pk, mesh, record, true);
 	p->f->counts.added++;
 	p->f->alive++;
@@ -187,6 +189,7 @@ revive(struct page *p, const struct object *o, yyjson_val *record,
 	    "ii", o->pk, p->generation);
 	store_do(p->s, "DELETE FROM tombstone WHERE pk = ?", "i", o->pk);
 	buf_clear(&p->changed);
+	buf_clear(&p->was);
 	buf_str(&p->changed, "[]");
 	tell(p, o->pk, o->mesh, record, true);
 	p->f->counts.added++;
@@ -202,10 +205,13 @@ update(struct page *p, const struct object *o, yyjson_val *record,
 	size_t loud = 1;
 
 	buf_clear(&p->changed);
-	if (store_row(p->s, st))
-		loud = diff_attrs(p->j->rules, p->f->stream, store_text(st, 0),
-		    (size_t)sqlite3_column_bytes(st, 0), record, &p->text,
-		    &p->changed);
+	buf_clear(&p->was);
+	if (store_row(p->s, st)) {
+		buf_add(&p->was, store_text(st, 0),
+		    (size_t)sqlite3_column_bytes(st, 0));
+		loud = diff_attrs(p->j->rules, p->f->stream, p->was.data,
+		    p->was.len, record, &p->text, &p->changed);
+	}
 	store_end(st);
 	store_do(p->s, "UPDATE object SET hash = ?, rules = ? WHERE pk = ?",
 	    "bii", hash, (size_t)16, p->j->rules_pk, o->pk);
@@ -405,6 +411,7 @@ apply_page(struct join *j, struct flow *f, const struct msg *m)
 	f->dirty = true;
 	buf_free(&p.text);
 	buf_free(&p.changed);
+	buf_free(&p.was);
 }
 
 void
@@ -425,4 +432,5 @@ apply_letter(
 	apply_records(&p);
 	buf_free(&p.text);
 	buf_free(&p.changed);
+	buf_free(&p.was);
 }

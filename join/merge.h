@@ -44,12 +44,13 @@ int merge_room(
 /*
  * Inside of a page's transaction: an object of a joined type, or a membership,
  * is there (fresh: for the first time, or again) or has changed; changed (may
- * be NULL) is the JSON array of its attributes.
+ * be NULL) is the JSON array of its attributes, and was (may be NULL) the JSON
+ * object of all that it had before.
  */
 struct merge_news {
 	int64_t object;
 	yyjson_val *attrs;
-	const char *changed;
+	const char *changed, *was;
 	bool fresh;
 };
 void merge_put(

@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "clock.h"
+#include "json.h"
 
 enum merge_kind
 merge_kind(const struct rules *r, const char *stream)
@@ -24,13 +25,17 @@ merge_kind(const struct rules *r, const char *stream)
 	return rules_policy(r, stream) != NULL ? MERGE_JOINED : MERGE_NOT;
 }
 
+/* What was before the first change is what the last merge knew. */
 static void
-mark(struct store *s, int64_t type, int64_t object, int changed)
+mark(
+    struct store *s, int64_t type, int64_t object, int changed, const char *was)
 {
 	store_do(s,
-	    "INSERT INTO dirty(type, object, changed) VALUES(?, ?, ?)"
-	    " ON CONFLICT DO UPDATE SET changed = changed | excluded.changed",
-	    "iii", type, object, (int64_t)changed);
+	    "INSERT INTO dirty(type, object, changed, was) VALUES(?, ?, ?, ?)"
+	    " ON CONFLICT DO UPDATE SET changed = changed | excluded.changed,"
+	    " was = iif(changed & ?5, was, ifnull(was, excluded.was))",
+	    "iiiti", type, object, (int64_t)changed, was,
+	    (int64_t)MERGE_DIRTY_CHANGED);
 }
 
 /* The values of one key. */
@@ -167,19 +172,75 @@ is_linked(struct store *s, int64_t object)
 	return mesh != 0;
 }
 
-/* What it was counted for before and is not any more: it is there, and may
- * sign in again. */
+/* The guarded attributes, to be compared. */
 static void
-take_back(struct store *s, int64_t type, const struct merge_news *news)
+write_guarded(const struct policy *p, yyjson_val *attrs, struct buf *b)
+{
+	for (size_t k = 0; k < p->change.nattrs; k++) {
+		yyjson_val *v = json_get(attrs, p->change.attrs[k]);
+
+		buf_fmt(b, ",\"%s\":", p->change.attrs[k]);
+		if (v != NULL)
+			json_write(b, v);
+	}
+}
+
+/* Does it have again what the last merge knew? */
+static bool
+is_as_before(
+    struct store *s, const struct merge_type *t, const struct merge_news *news)
+{
+	sqlite3_stmt *st = store_ask(s,
+	    "SELECT was FROM dirty WHERE type = ? AND object = ?"
+	    " AND was IS NOT NULL",
+	    "ii", t->pk, news->object);
+	struct buf now = { 0 };
+	bool same = false;
+
+	if (store_row(s, st)) {
+		write_guarded(t->policy, news->attrs, &now);
+		same = now.len > 0 && strcmp(now.data, store_text(st, 0)) == 0;
+		store_end(st);
+	}
+	buf_free(&now);
+	return same;
+}
+
+/* What it was counted for before and is not any more: it is there, may sign in
+ * again, or has what it had; *guarded is what it is counted for now. */
+static void
+take_back(struct store *s, const struct merge_type *t,
+    const struct merge_news *news, int *guarded)
 {
 	yyjson_val *enabled = yyjson_obj_get(news->attrs, MERGE_ENABLED);
-	int64_t over = MERGE_DIRTY_LET_GO |
-		       (yyjson_is_false(enabled) ? 0 : MERGE_DIRTY_DISABLED);
+	int over = MERGE_DIRTY_LET_GO;
 
+	if (!yyjson_is_false(enabled))
+		over |= MERGE_DIRTY_DISABLED;
+	if (is_as_before(s, t, news))
+		over |= MERGE_DIRTY_CHANGED;
+	*guarded &= ~over;
 	store_do(s,
 	    "UPDATE dirty SET changed = changed & ~?1"
 	    " WHERE type = ?2 AND object = ?3 AND changed & ?1 <> 0",
-	    "iii", over, type, news->object);
+	    "iii", (int64_t)over, t->pk, news->object);
+}
+
+static void
+mark_changed(struct store *s, const struct merge_type *t,
+    const struct merge_news *news, int guarded)
+{
+	struct buf was = { 0 };
+	yyjson_doc *doc = NULL;
+
+	if ((guarded & MERGE_DIRTY_CHANGED) != 0 && news->was != NULL) {
+		doc = yyjson_read(
+		    news->was, strlen(news->was), YYJSON_READ_NUMBER_AS_RAW);
+		write_guarded(t->policy, yyjson_doc_get_root(doc), &was);
+	}
+	mark(s, t->pk, news->object, guarded, was.len > 0 ? was.data : NULL);
+	yyjson_doc_free(doc);
+	buf_free(&was);
 }
 
 void
@@ -190,17 +251,17 @@ merge_put(struct join *j, const struct flow *f, const struct merge_news *news)
 	int guarded;
 
 	if (t == NULL) {
-		mark(j->store, f->type_pk, news->object, 0);
+		mark(j->store, f->type_pk, news->object, 0, NULL);
 		return;
 	}
 	for (size_t k = 0; k < t->nkeys; k++)
 		moved |= merge_values_put(j->store, t, k, news);
 	guarded = guarded_changes(t->policy, news);
 	if (news->changed != NULL)
-		take_back(j->store, t->pk, news);
+		take_back(j->store, t, news, &guarded);
 	if (news->fresh || moved || guarded != 0 ||
 	    !is_linked(j->store, news->object))
-		mark(j->store, f->type_pk, news->object, guarded);
+		mark_changed(j->store, t, news, guarded);
 }
 
 void

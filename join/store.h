@@ -13,7 +13,7 @@
 
 #include <sqlite3.h>
 
-#define STORE_VERSION 9
+#define STORE_VERSION 10
 
 /* store.c: the database.  An error is logged once and sticks: from then on
  * nothing is executed, no row is found and store_commit() fails. */

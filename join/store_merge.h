@@ -14,10 +14,11 @@
     " WITHOUT ROWID;"
     "CREATE INDEX matchkey_object ON matchkey(object);"
     /* Objects that the next merge looks at; changed: 1 in an attribute that the
-     * rules guard, 2 it left by an operator's word, 4 it was disabled. */
+     * rules guard, 2 it left by an operator's word, 4 it was disabled; was: the
+     * guarded attributes behind the last merge, NULL when none has changed. */
     "CREATE TABLE dirty(type INTEGER NOT NULL, object INTEGER NOT NULL,"
-    " changed INTEGER NOT NULL DEFAULT 0, PRIMARY KEY(type, object))"
-    " WITHOUT ROWID;"
+    " changed INTEGER NOT NULL DEFAULT 0, was TEXT,"
+    " PRIMARY KEY(type, object)) WITHOUT ROWID;"
     /* Mesh objects whose body is to be made again; grp: those of one component,
      * which go to the sinks together. */
     "CREATE TABLE stale(grp INTEGER NOT NULL, mesh INTEGER NOT NULL,"

@@ -96,6 +96,14 @@ static const char *const steps[] = {
 	" SELECT decision, object, run, mesh FROM decided_8"
 	" WHERE mesh <> 0;"
 	"DROP TABLE decided_8;",
+
+	"ALTER TABLE dirty RENAME TO dirty_9;"
+	"CREATE TABLE dirty(type INTEGER NOT NULL, object INTEGER NOT NULL,"
+	" changed INTEGER NOT NULL DEFAULT 0, was TEXT,"
+	" PRIMARY KEY(type, object)) WITHOUT ROWID;"
+	"INSERT INTO dirty(type, object, changed)"
+	" SELECT type, object, changed FROM dirty_9;"
+	"DROP TABLE dirty_9;",
 };
 
 int

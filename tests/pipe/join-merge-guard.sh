@@ -76,6 +76,29 @@ whole $O User "${list[@]:0:7}" | merge
 is 'until their source takes it back' "$status:$(left_over)" '0:0 0 0'
 is 'and then no plan is stopped any more' "$(plan)" ''
 
+# --- keys that were mended at their source
+db=$TMP/mended.db
+mode=full
+some o 8
+whole $O User "${list[@]}" | merge
+mode=delta
+whole $O User "$(person o1 1 new1@x)" "$(person o2 2 new2@x)" "$(person o3 3 new3@x)" | merge
+is 'a crowd whose keys change is stopped' "$status:$(state)" 1:stopped
+cp "$db" "$TMP/half.db"
+shown=$(plan)
+whole $O User "$(person o1 1 newer1@x)" "$(person o2 2 o2@x)" "$(person o3 3 o3@x)" |
+	merge
+is 'who has again what he had does not count' "$status:$(plan):$(left_over)" \
+	'0::0 0 0'
+is 'and who has not is changed' "$changes" "put User $O/o1 email"
+run "$JOIN" approve --db "$db" --rules "$TMP/rules" "$shown"
+is 'the plan of then is not to be had' "$status" 100
+db=$TMP/half.db
+whole $O User "$(gone o1)" "$(gone o2)" | merge
+is 'who left does not count as mended' "$status:$(state)" 1:stopped
+whole $O User "$(person o1 1 o1@x)" "$(person o2 2 o2@x)" | merge
+is 'who is back as he was does' "$status:$(plan):$(left_over)" '0::0 0 0'
+
 # --- memory of a process that was killed
 db=$TMP/kill.db
 rules "$usual"
