@@ -229,7 +229,7 @@ update(struct page *p, const struct object *o, yyjson_val *record,
 }
 
 static void
-put(struct page *p, yyjson_val *record, const char *id, size_t len)
+put(struct page *p, yyjson_val *record, const char *id, size_t len, bool anew)
 {
 	enum json_fault fault;
 	struct object o;
@@ -247,7 +247,7 @@ put(struct page *p, yyjson_val *record, const char *id, size_t len)
 	known = object_find(p->s, p->f->stream_pk, id, len, &o);
 	if (known && o.living)
 		leaving_clear(p->s, p->f, o.pk);
-	if (known && o.living && memcmp(o.hash, hash, 16) == 0) {
+	if (!anew && known && o.living && memcmp(o.hash, hash, 16) == 0) {
 		mark_seen(p, o.pk);
 		p->f->counts.same++;
 		raw_put(p->j, p->f, p->m, record, RAW_SAME);
@@ -264,7 +264,47 @@ put(struct page *p, yyjson_val *record, const char *id, size_t len)
 	else
 		update(p, &o, record, hash);
 	if (fault == JSON_FINE)
-		raw_put(p->j, p->f, p->m, record, RAW_MADE);
+		raw_put(p->j, p->f, p->m, record, anew ? RAW_ANEW : RAW_MADE);
+}
+
+/*
+ * In a full run silence means nothing only about what came before in it: a
+ * fetch that went on in the middle no longer knows who came.
+ */
+static bool
+comes_first(const struct page *p, const char *id, size_t len)
+{
+	struct object o;
+	sqlite3_stmt *st;
+	bool found;
+
+	if (p->letter != NULL || p->m->mode == NULL ||
+	    strcmp(p->m->mode, MSG_FULL) != 0)
+		return false;
+	if (!object_find(p->s, p->f->stream_pk, id, len, &o) || !o.living)
+		return true;
+	st = store_ask(p->s,
+	    "SELECT 1 FROM seen WHERE pk = ? AND generation >= ?", "ii", o.pk,
+	    p->generation);
+	found = store_row(p->s, st);
+	store_end(st);
+	return !found;
+}
+
+/* As if what nothing was said of were not there. */
+static void
+put_anew(struct page *p, yyjson_val *record, const char *id, size_t len)
+{
+	yyjson_mut_doc *doc = yyjson_mut_doc_new(NULL);
+	yyjson_mut_val *whole = yyjson_val_mut_copy(doc, record);
+	yyjson_doc *fixed;
+
+	yyjson_mut_obj_remove_key(whole, MSG_KEPT);
+	yyjson_mut_doc_set_root(doc, whole);
+	fixed = yyjson_mut_doc_imut_copy(doc, NULL);
+	put(p, yyjson_doc_get_root(fixed), id, len, true);
+	yyjson_doc_free(fixed);
+	yyjson_mut_doc_free(doc);
 }
 
 /* No end of a run will judge it: as many as the guard allows leave at once. */
@@ -319,8 +359,11 @@ apply_record(struct page *p, yyjson_val *record)
 	if (p->f->dead > 0)
 		reject_resolve(p->s, p->f, id, len,
 		    p->letter != NULL ? "retried" : "came again");
-	if (strcmp(op, MSG_PUT) == 0)
-		put(p, record, id, len);
+	if (strcmp(op, MSG_PUT) == 0 && json_get(record, MSG_KEPT) != NULL &&
+	    comes_first(p, id, len))
+		put_anew(p, record, id, len);
+	else if (strcmp(op, MSG_PUT) == 0)
+		put(p, record, id, len, false);
 	else if (strcmp(op, MSG_DELETE) == 0 ||
 		 strcmp(op, MSG_OUT_OF_SCOPE) == 0)
 		leave(p, record, id, len);

@@ -231,11 +231,12 @@ complete(
 /* The record as it is to be kept, in r->text; its page in r->page. */
 static void
 record_text(struct raw *r, struct store *s, const struct msg *m,
-    yyjson_val *raw, const struct row *row)
+    yyjson_val *raw, const struct row *row, enum raw_fate fate)
 {
 	yyjson_doc *before = NULL;
 
-	if (m->keep != NULL && row->pk != 0 && yyjson_is_obj(raw))
+	if (m->keep != NULL && row->pk != 0 && fate != RAW_ANEW &&
+	    yyjson_is_obj(raw))
 		before = read_before(r, s, row->pk);
 	page_text(m, before == NULL, &r->page);
 	buf_clear(&r->text);
@@ -297,11 +298,12 @@ raw_put(struct join *j, const struct flow *f, const struct msg *m,
 		return;
 	}
 	find_row(j->store, f->stream_pk, id, &row);
-	record_text(r, j->store, m, raw, &row);
+	record_text(r, j->store, m, raw, &row, fate);
 	page = page_row(r, j->store);
 	hash = (int64_t)XXH3_64bits_withSeed(
 	    r->text.data, r->text.len, (XXH64_hash_t)page);
-	if (row.pk == 0 || row.hash != hash || fate == RAW_MADE)
+	if (row.pk == 0 || row.hash != hash || fate == RAW_MADE ||
+	    fate == RAW_ANEW)
 		write_row(r, j->store, m, f->stream_pk, id, page, hash,
 		    raw_pack_dict(r->pack, f->stream_pk, raw), seen);
 	else if (row.seen != seen)

@@ -41,6 +41,7 @@ void raw_free(struct raw *r);
 enum raw_fate {
 	RAW_SAME, /* an object is as it was */
 	RAW_MADE, /* an object is new, or differs */
+	RAW_ANEW, /* the same, and what it does not say it has not */
 	RAW_OUT, /* the rules or its source left it out */
 };
 /* Does nothing without --keep-raw. */

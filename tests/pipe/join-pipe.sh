@@ -56,6 +56,38 @@ is 'under the id it had' "$id" "$second"
 is 'the same id again: put' "$changes" "put User $S/u2"
 is 'with the same mesh id' "$(of '.[0].id')" "$id"
 
+# --- of which nothing was said
+silent() {
+	printf '{"id":"%s","op":"put","hash":"%032d","attrs":{"login":"%s"},"kept":["title"]}' \
+		"$1" 7 "$1@example.com"
+}
+mode=delta
+{
+	page User 1 '' "$(silent u1)"
+	end User 2
+} | changes
+is 'in a delta it stays as it was' "$status:$changes" 0:
+mode=full
+{
+	page User 1 '' "$(user u1 Boss)" "$(user u2)" "$(user u3)"
+	page User 2 '' "$(silent u1)"
+	end User 3
+} | changes
+is 'and so it does in a full run that has told it' "$changes" \
+	"put User $S/u1 title"
+{
+	page User 1 '' "$(silent u1)" "$(user u2)" "$(user u3)"
+	end User 2
+} | changes
+is 'a full run that has not tells that there is none' \
+	"$status:$changes:$(of '.[0].object')" \
+	"0:put User $S/u1 title:{\"login\":\"u1@example.com\"}"
+{
+	page User 1 '' "$(user u1 Baker)" "$(user u2)" "$(user u3)"
+	end User 2
+} | changes
+is 'what is told again is there again' "$changes" "put User $S/u1 title"
+
 # --- what is no proof of absence
 {
 	page User 1 '' "$(user u1 Baker)"
