@@ -6,6 +6,7 @@
  * Source: entra 1.1 and 1.6 (clouds).
  */
 
+#include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -220,5 +221,8 @@ config_entra_complete(struct config_source *c)
 	/* A token is for the cloud's Graph, wherever requests are sent. */
 	c->token_scope = xasprintf("%s/.default", cloud->graph);
 	c->tenant = xasprintf("%s/%s", c->base_url, c->tenant_id);
+	/* A GUID or a domain, however it is written, is one tenant. */
+	for (char *p = c->tenant; *p != '\0'; p++)
+		*p = (char)tolower((unsigned char)*p);
 	c->page_size = 0;
 }

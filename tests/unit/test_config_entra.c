@@ -82,7 +82,7 @@ a_simulator_stands_in_for_the_hosts(void **state)
 	struct buf errors = { 0 };
 
 	(void)state;
-	assert_int_equal(read_file("{\"TenantId\":\"t\",\"ImportGroups\":false,"
+	assert_int_equal(read_file("{\"TenantId\":\"T\",\"ImportGroups\":false,"
 				   "\"BaseUrl\":\"http://127.0.0.1:1/\","
 				   "\"AuthorityUrl\":\"http://127.0.0.1:2/\"}",
 			     "{\"Mode\":\"Certificate\",\"ClientId\":\"app\","
