@@ -90,6 +90,7 @@ source_open(struct fetch *f, struct source *s, const char *path)
 {
 	struct buf errors = { 0 };
 	const struct entity *e;
+	bool wanted = false;
 
 	s->fetch = f;
 	if (config_source_read(path, &s->config, &errors) < 0)
@@ -111,7 +112,14 @@ source_open(struct fetch *f, struct source *s, const char *path)
 			    (f->opt.streams == NULL ||
 				listed(f->opt.streams, e->name)),
 		};
+		wanted |= s->streams[s->n_streams - 1].wanted;
 	}
+	/* Without a stream there is no run that could end. */
+	if (!wanted)
+		die(EXIT_USAGE,
+		    "%s: nothing is to be imported: each Import... is false, "
+		    "or --streams leaves it out",
+		    path);
 }
 
 /*

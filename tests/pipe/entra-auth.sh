@@ -26,6 +26,8 @@ wrong 'no tenant' 'TenantId is missing' 'del(.ConfigJson.TenantId)'
 wrong 'a tenant that is none' 'TenantId: .*GUID' '.ConfigJson.TenantId = "a/b"'
 wrong 'a key of Okta' 'no key "OrgDomain"' '.ConfigJson.OrgDomain = "a.okta.com"'
 wrong 'a mistyped key' 'mean "ImportUsers"' '.ConfigJson.ImportUser = true'
+wrong 'nothing to import' 'nothing is to be imported' '.ConfigJson += {
+	ImportUsers: false, ImportGroups: false, ImportMemberships: false}'
 wrong 'a way to sign in that is none' 'Mode: .*mean "ClientSecret"' \
 	'.AuthJson.Mode = "ClientSecrt"'
 wrong 'a secret in the file' 'ClientSecret: .*secret://' \
