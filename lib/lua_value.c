@@ -125,7 +125,7 @@ write_table(lua_State *L, int at, int depth)
 		    keys[i].is_integer && keys[i].integer == (lua_Integer)i + 1;
 	if (mark == LUA_MARK_NONE && n == 0)
 		luaL_error(L,
-		    "an empty table is neither array nor object: return "
+		    "an empty table is neither array nor object: write "
 		    "array{} or object{}");
 	if (mark == LUA_MARK_ARRAY && !sequence)
 		luaL_error(L, "an array with a hole or a name in it");
