@@ -16,6 +16,10 @@
 #include "rules_impl.h"
 
 #define TEST_TIME "2026-01-01T00:00:00.000Z"
+/* How Graph says that an object left; no other source has such a member. */
+#define REMOVED "@removed"
+/* Who is in a group is told apart by both ids. */
+#define MEMBER_KEY "[\"$context." MSG_GROUP_ID "\",\"id\"]"
 
 struct rules_tests {
 	struct rules *loaded; /* owned: the texts of the statements */
@@ -163,22 +167,37 @@ rules_tests_get(const struct rules_tests *t, size_t i)
 	return i < t->n ? &t->tests[i] : NULL;
 }
 
+static enum rules_result
+no_connector(const char *map, struct why *why)
+{
+	why_set(why, "E_NO_MAP", map,
+	    "\"%s\" is no map: write CONNECTOR.TYPE, as in okta.User", map);
+	return RULES_BAD;
+}
+
 enum rules_result
 rules_try(struct rules *r, const char *map, const char *at, yyjson_val *record,
     yyjson_val *context, struct buf *out, struct why *why)
 {
 	const char *dot = strchr(map, '.');
 	struct rules_page page = { .at = at != NULL ? at : TEST_TIME,
-		.context = context };
+		.context = context,
+		.removed = REMOVED };
 	enum rules_result result = RULES_BAD;
 	struct buf errors = { 0 };
+	yyjson_doc *key = NULL;
 	char *connector, *source;
 
-	connector = xstrndup(map, dot != NULL ? (size_t)(dot - map) : 0);
+	if (dot == NULL)
+		return no_connector(map, why);
+	if (json_get(context, MSG_GROUP_ID) != NULL)
+		key = yyjson_read(MEMBER_KEY, strlen(MEMBER_KEY), 0);
+	connector = xstrndup(map, (size_t)(dot - map));
 	source = xasprintf("%s:test", connector);
 	page.connector = connector;
 	page.source = source;
-	page.stream = dot != NULL ? dot + 1 : map;
+	page.stream = dot + 1;
+	page.key = yyjson_doc_get_root(key);
 	if (rules_page_begin(r, &page, &errors) < 0) {
 		errors.data[strcspn(errors.data, "\n")] = '\0';
 		why_set(why, "E_NO_MAP", map, "%s", errors.data);
@@ -187,6 +206,7 @@ rules_try(struct rules *r, const char *map, const char *at, yyjson_val *record,
 		rules_page_end(r);
 	}
 	buf_free(&errors);
+	yyjson_doc_free(key);
 	free(connector);
 	free(source);
 	return result;
@@ -225,8 +245,33 @@ differs(const struct rules *r, const struct rules_test *t, const char *name,
 	buf_char(out, '\n');
 }
 
+/*
+ * Is it misspelt?  Else who is expected to be without it always is.  What is
+ * like no attribute may well be one that the map is never to have.
+ */
 static int
-compare(const struct rules *r, const struct rules_test *t, yyjson_val *attrs,
+is_misspelt(struct rules *r, const struct rules_test *t, const char *name,
+    struct buf *out)
+{
+	const struct rules_map *m = rules_map_find(r, t->map);
+	const char **names, *near = NULL;
+
+	if (m == NULL || rules_attr_find(m, name) >= 0)
+		return 0;
+	names = xcalloc(m->n + 1, sizeof(*names));
+	for (size_t i = 0; i < m->n; i++)
+		names[i] = m->attrs[i].name;
+	near = why_nearest(name, names, m->n);
+	free(names);
+	if (near == NULL)
+		return 0;
+	buf_fmt(out, "%s: %s has no such attribute: did you mean %s?\n", name,
+	    t->map, near);
+	return 1;
+}
+
+static int
+compare(struct rules *r, const struct rules_test *t, yyjson_val *attrs,
     struct buf *out)
 {
 	yyjson_val *key, *value, *got;
@@ -239,18 +284,21 @@ compare(const struct rules *r, const struct rules_test *t, yyjson_val *attrs,
 		    attrs, yyjson_get_str(key), yyjson_get_len(key));
 		if (got != NULL && yyjson_equals(value, got))
 			continue;
-		differs(r, t, yyjson_get_str(key), value, got, out);
+		if (!is_misspelt(r, t, yyjson_get_str(key), out))
+			differs(r, t, yyjson_get_str(key), value, got, out);
 		same = 0;
 	}
 	yyjson_arr_foreach(t->without, i, n, value)
 	{
 		const char *name = yyjson_get_str(value);
 
-		got = name != NULL ? yyjson_obj_get(attrs, name) : NULL;
-		if (got == NULL)
+		if (name == NULL)
 			continue;
-		differs(r, t, name, NULL, got, out);
-		same = 0;
+		got = yyjson_obj_get(attrs, name);
+		if (got != NULL)
+			differs(r, t, name, NULL, got, out);
+		if (got != NULL || is_misspelt(r, t, name, out))
+			same = 0;
 	}
 	return same;
 }

@@ -32,7 +32,7 @@ read_object(const char *path)
 	FILE *in = strcmp(path, "-") == 0 ? stdin : fopen(path, "re");
 	struct buf text = { 0 };
 	yyjson_read_err err;
-	yyjson_doc *doc;
+	yyjson_doc *doc = NULL;
 	size_t got = 1;
 
 	if (in == NULL) {
@@ -44,13 +44,17 @@ read_object(const char *path)
 		got = fread(text.data + text.len, 1, 65536, in);
 		text.len += got;
 	}
+	if (ferror(in)) {
+		log_error("cannot read %s: %s", path, strerror(errno));
+	} else {
+		doc = yyjson_read_opts(
+		    text.data, text.len, YYJSON_READ_NUMBER_AS_RAW, NULL, &err);
+		if (doc == NULL)
+			log_error("%s: no JSON: %s at byte %zu", path, err.msg,
+			    err.pos);
+	}
 	if (in != stdin)
 		fclose(in);
-	doc = yyjson_read_opts(
-	    text.data, text.len, YYJSON_READ_NUMBER_AS_RAW, NULL, &err);
-	if (doc == NULL)
-		log_error(
-		    "%s: no JSON: %s at byte %zu", path, err.msg, err.pos);
 	buf_free(&text);
 	return doc;
 }
@@ -79,10 +83,19 @@ text_line(const struct mapper *m, const struct trial *t, const char *name,
 	buf_free(&text);
 }
 
+/* What was rejected has only the id that its source gave it. */
+static const char *
+id_of(const struct trial *t)
+{
+	const char *id = json_text(t->mapped, MSG_ID);
+
+	return id != NULL ? id : json_text(t->record, "id");
+}
+
 static void
 write_text(const struct mapper *m, const struct trial *t)
 {
-	const char *id = json_text(t->mapped, MSG_ID);
+	const char *id = id_of(t);
 	const char *reason = json_text(t->mapped, MSG_REASON);
 	yyjson_val *key, *value;
 	size_t i, n;
@@ -90,7 +103,8 @@ write_text(const struct mapper *m, const struct trial *t)
 	printf("%s %s: %s", t->map, id != NULL ? id : "-",
 	    rules_verdict(t->result));
 	if (t->result == RULES_BAD)
-		printf(": %s", t->why.text);
+		printf(t->why.at[0] != '\0' ? ": %s  %s" : ": %s", t->why.text,
+		    t->why.at);
 	printf(reason != NULL ? " (%s)\n" : "\n", reason);
 	yyjson_obj_foreach(json_get(t->mapped, MSG_ATTRS), i, n, key, value)
 	    text_line(m, t, yyjson_get_str(key), value);
@@ -127,12 +141,18 @@ write_json(const struct mapper *m, const struct trial *t)
 	buf_str(&out, "{\"map\":");
 	buf_json_str(&out, t->map);
 	buf_str(&out, ",\"id\":");
-	buf_json_str(&out, json_text(t->mapped, MSG_ID));
+	buf_json_str(&out, id_of(t));
 	buf_fmt(
 	    &out, ",\"verdict\":\"%s\",\"reason\":", rules_verdict(t->result));
 	buf_json_str(&out, t->result == RULES_BAD
 			       ? t->why.text
 			       : json_text(t->mapped, MSG_REASON));
+	if (t->result == RULES_BAD) {
+		buf_str(&out, ",\"code\":");
+		buf_json_str(&out, t->why.code);
+		buf_str(&out, ",\"at\":");
+		buf_json_str(&out, t->why.at);
+	}
 	buf_str(&out, ",\"attributes\":{");
 	yyjson_obj_foreach(json_get(t->mapped, MSG_ATTRS), i, n, key, value)
 	{
@@ -234,7 +254,7 @@ try_main(int argc, char **argv)
 	const struct opt_use use = {
 		.name = "idmesh transform try",
 		.synopsis = "idmesh transform try [--rules DIR] [--map MAP]\n"
-			    "    --object FILE",
+			    "    [--context JSON] [--json] --object FILE",
 		.about = "One raw record through the rules: what becomes of "
 			 "it, and by which line.",
 		.options = options,

@@ -51,8 +51,25 @@ is 'try: with the context: no word' "$status:$err" 0:
 run "$IDMESH" transform try --rules "$TMP/rules" --object - <<<'{"status":"ACTIVE"}'
 is 'try: rejected: exit' "$status" 1
 like 'try: rejected: why' "$out" 'rejected: the record has no id'
+cat >"$TMP/rules/entra.lua" <<'LUA'
+map "entra.User" {
+  ExternalId = function(u) return u.names.first end,
+  login = "userPrincipalName",
+}
+LUA
+gone='{"id":"e1","@removed":{"reason":"changed"}}'
+is 'try: what Graph says it removed leaves, as in a run' \
+	"$(try --map entra.User <<<"$gone")" 'entra.User e1: delete (restorable)'
+is 'try: a membership has the id of a run' \
+	"$(try --map okta.GroupMember --context '{"groupId":"g1"}' \
+		<<<'{"id":"u1"}' | head -n 1)" 'okta.GroupMember g1:u1: put'
 run "$IDMESH" transform try --rules "$TMP/rules" --object - --map okta.Usr <<<'{"id":"1"}'
 is 'try: no such map: exit' "$status" 100
+run "$IDMESH" transform try --rules "$TMP/rules" --object - --map okta <<<'{"id":"1"}'
+like 'try: no map at all: what to write' "$status:$out" \
+	'^100:.*"okta" is no map: write CONNECTOR.TYPE'
+run "$IDMESH" transform try --rules "$TMP/rules" --object "$TMP"
+like 'try: a folder is no record' "$status:$err" '^100:.*cannot read .*: Is a directory'
 run "$IDMESH" transform try --rules "$TMP/rules" --object - <<<'{"id":'
 is 'try: no JSON: exit' "$status" 100
 like 'try: no JSON: where' "$err" 'at byte'
@@ -77,6 +94,16 @@ is 'test: exit' "$status:$err" '0:'
 is 'test: as TAP' "$(sed -n 1p <<<"$out")" \
 	'ok 1 - okta.User: temps are contractors (rules/okta_test.lua:4)'
 is 'test: how many' "$(tail -n 1 <<<"$out")" 1..2
+cat >"$TMP/rules/typo_test.lua" <<'LUA'
+test "okta.User" { given = { id = "1", profile = { title = "x" } }, without = { "flor", "ssn" } }
+test "okta.User" { given = { id = "1", profile = { title = "x" } }, expect = { lgoin = "a" } }
+LUA
+out=$("$IDMESH" transform test --rules "$TMP/rules")
+like 'test: a misspelt attribute is not taken for absent' "$out" \
+	'flor: okta.User has no such attribute: did you mean floor'
+unlike 'test: one that the map does not have is absent' "$out" ssn
+like 'test: nor is a misspelt one expected' "$out" 'lgoin: .*did you mean login'
+rm "$TMP/rules/typo_test.lua"
 sed -i 's/"Contractor" end/"Temporary" end/' "$TMP/rules/okta.lua"
 run "$IDMESH" transform test --rules "$TMP/rules"
 is 'test: a rule that changed is noticed' "$status" 1
