@@ -212,8 +212,9 @@ warn(struct store *s, int64_t source, int64_t stay)
 	store_end(st);
 }
 
-void
-edges_settle(struct store *s, struct join *j, int64_t source)
+/* How many still stay. */
+static int64_t
+let_go(struct store *s, struct join *j, int64_t source)
 {
 	struct object o[EDGE_CHUNK];
 	char *why[EDGE_CHUNK];
@@ -223,7 +224,7 @@ edges_settle(struct store *s, struct join *j, int64_t source)
 	size_t n;
 
 	if (w == WAIT_RUN)
-		return;
+		return 0;
 	do {
 		n = waiting_edges(s, source, &after, o, why);
 		for (size_t i = 0; i < n; i++) {
@@ -235,6 +236,14 @@ edges_settle(struct store *s, struct join *j, int64_t source)
 		}
 	} while (n == EDGE_CHUNK);
 	tell(s, j, source, scratch.counts.gone);
+	return stay;
+}
+
+void
+edges_settle(struct store *s, struct join *j, int64_t source)
+{
+	int64_t stay = let_go(s, j, source);
+
 	if (stay > 0)
 		warn(s, source, stay);
 }
@@ -243,7 +252,7 @@ void
 edges_close(struct join *j, int64_t source, int64_t run, bool closing)
 {
 	/* Who leaves with the run counts in it; who stays is told behind it. */
-	edges_settle(j->store, j, source);
+	let_go(j->store, j, source);
 	run_settle(j->store, run, closing);
 	edges_settle(j->store, j, source);
 }

@@ -133,8 +133,25 @@ begin --mode delta
 	end User 1
 } | changes --rules "$TMP/strict"
 is 'a held group keeps its members' "$status:$(of_type GroupMember)" 1:90
+cp "$db" "$TMP/both.db"
 run "$JOIN" approve --db "$db" 4
 is 'until it is let go' "$status:$(of_type Group):$(of_type GroupMember)" 0:1:60
+
+# --- two runs hold: what is approved of one leaves what the other one holds
+db=$TMP/both.db
+begin --mode delta
+{
+	gone=()
+	for i in "${ids[@]:0:40}"; do gone+=("$(drop "$i")"); done
+	page User 1 '' "${gone[@]}"
+	end User 2
+	end Group 1
+	end GroupMember 1
+} | changes --rules "$TMP/strict"
+run "$JOIN" approve --db "$db" 5
+is 'approved: the users leave, the group and its members stay' \
+	"$status:$(of_type User):$(of_type Group):$(of_type GroupMember)" 0:20:2:90
+is 'which is told once' "$(grep -c 'memberships stay' <<<"$err")" 1
 
 # --- in a full run too: members that went with a group that is held
 db=$TMP/many.db
