@@ -29,6 +29,24 @@ folder_of(const char *path)
 	return xstrndup(path, (size_t)(slash - path));
 }
 
+/* Where a link leads; NULL when it is none. */
+static char *
+linked_to(const char *path)
+{
+	char to[PATH_MAX], *folder, *out;
+	ssize_t n = readlink(path, to, sizeof(to) - 1);
+
+	if (n <= 0)
+		return NULL;
+	to[n] = '\0';
+	if (to[0] == '/')
+		return xstrdup(to);
+	folder = folder_of(path);
+	out = xasprintf("%s/%s", folder, to);
+	free(folder);
+	return out;
+}
+
 char *
 folder_real(const char *path)
 {
@@ -37,6 +55,13 @@ folder_real(const char *path)
 
 	if (real != NULL)
 		return real;
+	/* Links in a circle are ELOOP, so that these end. */
+	out = errno == ENOENT ? linked_to(path) : NULL;
+	if (out != NULL) {
+		real = folder_real(out);
+		free(out);
+		return real;
+	}
 	folder = folder_of(path);
 	real = realpath(folder, NULL);
 	free(folder);

@@ -22,8 +22,9 @@ int folder_sync(const char *path);
 char *folder_of(const char *path);
 
 /*
- * The one spelling of a path, of a file that is not there yet too: then that
- * of its folder, and its name.  The caller frees it; NULL with errno.
+ * The one spelling of a path, behind all links, of a file that is not there yet
+ * too: then that of its folder, and its name.  The caller frees it; NULL with
+ * errno.
  */
 char *folder_real(const char *path);
 

@@ -260,6 +260,18 @@ schemas() { [ "$(grep -c '"kind":"schema"' "$TMP/holder.out")" = "$1" ]; }
 ok 'SIGHUP: rules are read again, the schema is sent again' wait_for schemas 2
 exec 9>&-
 wait "$(cat "$TMP/holder.pid")"
+# A link to a file that is not there yet has one lock with it, too.
+mkdir "$TMP/far" "$TMP/near"
+ln -s far/later.db "$TMP/hop.db"
+ln -s ../hop.db "$TMP/near/link.db"
+start linked bash -c 'exec "$1" --db "$2" <"$3"' _ "$JOIN" "$TMP/near/link.db" "$TMP/hold"
+exec 9>"$TMP/hold"
+wait_for grep -q . "$TMP/linked.out"
+run "$JOIN" --db "$TMP/far/later.db" </dev/null
+like 'a second join, where a link was made before its file' "$status:$err" \
+	"^111:.*process $(cat "$TMP/linked.pid")"
+exec 9>&-
+wait "$(cat "$TMP/linked.pid")"
 {
 	page User 1 '' "${all[@]:0:50}"
 	end User 2
