@@ -178,20 +178,17 @@ by_id(struct finding *f, const char *name)
 			   "t", name));
 }
 
-/*
- * Keys are normalised; as written, and in either case, is near enough.  Those
- * of who left stay, behind the living ones.
- */
+/* Keys are normalised; as written, and in either case, is near enough. */
 static void
-by_key(struct finding *f, const char *name)
+by_key(struct finding *f, const char *name, bool gone)
 {
 	add_rows(f, store_ask(f->s,
 			"SELECT " MESH_OF ", o.pk FROM keydef k"
 			" JOIN matchkey m ON m.key = k.pk"
 			" AND m.value IN (?1, lower(?1), upper(?1))"
 			" JOIN object o ON o.pk = m.object"
-			" ORDER BY o.gone IS NOT NULL, o.pk",
-			"t", name));
+			" WHERE (o.gone IS NOT NULL) = ?2 ORDER BY o.pk",
+			"ti", name, (int64_t)gone));
 }
 
 #define HAS(attribute)                                         \
@@ -201,7 +198,6 @@ by_key(struct finding *f, const char *name)
 	"(" HAS("login") " OR " HAS("email") " OR " HAS("name") " OR " HAS( \
 	    "displayName") ")"
 
-/* Who leaves has no keys and no attributes, but what the mesh had of them. */
 static void
 by_value(struct finding *f, const char *name)
 {
@@ -210,8 +206,12 @@ by_value(struct finding *f, const char *name)
 			" JOIN object o ON o.pk = x.pk"
 			" WHERE " IS_CALLED " LIMIT 20",
 			"t", name));
-	if (f->n > 0)
-		return;
+}
+
+/* Who left has no attributes; what the mesh had of them may stay. */
+static void
+by_body(struct finding *f, const char *name)
+{
 	add_rows(
 	    f, store_ask(f->s,
 		   "SELECT m.pk, 0 FROM body x JOIN mesh m ON m.pk = x.mesh"
@@ -225,9 +225,14 @@ find(struct store *s, const char *name, struct found out[FIND_MAX])
 	struct finding f = { .s = s, .out = out };
 
 	by_id(&f, name);
-	if (f.n == 0)
-		by_key(&f, name);
+	if (f.n > 0)
+		return f.n;
+	by_key(&f, name, false);
 	if (f.n == 0)
 		by_value(&f, name);
+	/* Behind the living: an address may be somebody else's by now. */
+	by_key(&f, name, true);
+	if (f.n == 0)
+		by_body(&f, name);
 	return f.n;
 }

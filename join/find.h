@@ -25,8 +25,8 @@ struct found {
 	int64_t object; /* an object that the name means, 0: a mesh id */
 };
 
-/* Everything that the name may mean, at most FIND_MAX; the strictest reading
- * that finds anything counts. */
+/* Everything that the name may mean, at most FIND_MAX, those who left last; the
+ * strictest reading that finds anything counts. */
 size_t find(struct store *s, const char *name, struct found out[FIND_MAX]);
 
 /* Appends "okta:contoso/00u1". */
