@@ -7,12 +7,10 @@
 
 #include "join.h"
 
-#include <fcntl.h>
 #include <malloc.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "diff.h"
 #include "explain.h"
@@ -48,22 +46,6 @@ static const struct command {
 	{ "rejoin", rejoin_main },
 	{ "dump", report_dump },
 };
-
-/*
- * A database must never be opened as what the shell left closed.  Writing to
- * it still fails, as it should for --help.
- */
-static void
-open_standard(void)
-{
-	int fd;
-
-	do
-		fd = open("/dev/null", O_RDONLY);
-	while (fd >= 0 && fd <= STDERR_FILENO);
-	if (fd > STDERR_FILENO)
-		close(fd);
-}
 
 /* A parsed page is large and short-lived: keep its memory. */
 static void
@@ -203,7 +185,6 @@ main(int argc, char *argv[])
 	struct settings o = { .ends.drain_s = 10, .keep = { 100, 30, 90 } };
 
 	log_open("idmesh-join");
-	open_standard();
 	signal(SIGPIPE, SIG_IGN);
 	signal(SIGXFSZ, SIG_IGN); /* the write fails, and says so */
 	for (size_t i = 0; i < sizeof(commands) / sizeof(*commands); i++)
