@@ -297,7 +297,7 @@ begin(struct join *j, struct due *d)
 		if (!d->running && merge_plan_judge(m->type, &p, &why) != 0 &&
 		    !is_approved(j->store, m->type->pk, p.hash)) {
 			rc = stop_plan(j, m, &p, &why);
-			buf_free(&p.by);
+			merge_plan_free(&p);
 			return rc;
 		}
 	}
@@ -318,7 +318,7 @@ begin(struct join *j, struct due *d)
 	if (p.objects > 0)
 		log_info("%s: %lld objects to merge, plan %s",
 		    type_name(m, m->type), (long long)p.objects, p.hash);
-	buf_free(&p.by);
+	merge_plan_free(&p);
 	return rc;
 }
 

@@ -36,7 +36,7 @@ make_again(struct join *j, struct merge_type *t, char hash[17])
 	merge_world_load(j->store, t, &w);
 	merge_plan_make(j->store, t, &w, &p);
 	snprintf(hash, 17, "%s", p.hash);
-	buf_free(&p.by);
+	merge_plan_free(&p);
 	merge_world_free(&w);
 	return j->store->failed ? EXIT_TEMPORARY : EXIT_DONE;
 }

@@ -353,15 +353,25 @@ hash_contents(struct store *s, int64_t type)
 		   type);
 }
 
+/* For programs, and for the guard's sentence. */
 static void
-write_reasons(const struct reasons *r, struct buf *b)
+write_reasons(const struct reasons *r, struct merge_plan *p)
 {
 	for (size_t i = 0; i < r->used; i++) {
 		if (i > 0)
-			buf_char(b, ',');
-		buf_json_str(b, r->text[i]);
-		buf_fmt(b, ":%lld", (long long)r->n[i]);
+			buf_char(&p->by, ',');
+		buf_json_str(&p->by, r->text[i]);
+		buf_fmt(&p->by, ":%lld", (long long)r->n[i]);
+		buf_fmt(&p->reasons, "%s%s: %lld", i > 0 ? ", " : "",
+		    r->text[i], (long long)r->n[i]);
 	}
+}
+
+void
+merge_plan_free(struct merge_plan *p)
+{
+	buf_free(&p->by);
+	buf_free(&p->reasons);
 }
 
 static int64_t
@@ -409,7 +419,7 @@ merge_plan_make(struct store *s, const struct merge_type *t,
 	}
 	sum += hash_contents(s, t->pk);
 	snprintf(p->hash, sizeof(p->hash), "%016llx", (unsigned long long)sum);
-	write_reasons(&reasons, &p->by);
+	write_reasons(&reasons, p);
 	merge_part_free(&part);
 	buf_free(&b);
 	free(leavers);
@@ -460,8 +470,10 @@ merge_plan_judge(
 	    p->persons, &b);
 	if (b.len > 0)
 		rc = why_set(why, "E_GUARD", t->policy->type,
-		    "%s; nothing was done%s%s", b.data,
-		    p->by.len > 0 ? ": " : "", p->by.len > 0 ? p->by.data : "");
+		    "%s; nothing was done%s%s%s", b.data,
+		    p->reasons.len > 0 ? " (" : "",
+		    p->reasons.len > 0 ? p->reasons.data : "",
+		    p->reasons.len > 0 ? ")" : "");
 	buf_free(&b);
 	return rc;
 }

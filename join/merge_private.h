@@ -134,9 +134,11 @@ struct merge_plan {
 	int64_t persons, leaves, disables, unjoins, changed, objects, held;
 	char hash[17];
 	struct buf by; /* owned; JSON members of reasons */
+	struct buf reasons; /* owned; the same for people */
 };
 void merge_plan_make(struct store *s, const struct merge_type *t,
     const struct merge_world *w, struct merge_plan *p);
+void merge_plan_free(struct merge_plan *p);
 /* 0 when it may be done; else why says which limit stops it. */
 int merge_plan_judge(
     const struct merge_type *t, const struct merge_plan *p, struct why *why);

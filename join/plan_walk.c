@@ -43,7 +43,7 @@ plan_open(
 	merge_world_load(s, t, &w->world);
 	merge_plan_make(s, t, &w->world, &p);
 	snprintf(hash, 17, "%s", p.hash);
-	buf_free(&p.by);
+	merge_plan_free(&p);
 }
 
 void
