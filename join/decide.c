@@ -401,7 +401,7 @@ check_words(
 	bool alone;
 
 	if (d->list || d->undo != 0) {
-		if (argc > 1)
+		if (argc > 1 || (d->list && d->undo != 0))
 			opt_wrong(use, "--list and --undo stand alone");
 		return;
 	}

@@ -229,6 +229,10 @@ decide never $O/o1 $E/e1 2>/dev/null
 is 'who is alone stays so' "$(sqlite3 "$db" \
 	'SELECT verb FROM decision WHERE undone_at IS NULL' | tr '\n' ' ')" 'alone never '
 
+run "$JOIN" decide --db "$db" --rules "$TMP/rules" --list --undo 1
+like 'a list takes nothing back' "$status:$out:$err" \
+	'^100::.*--list and --undo stand alone'
+
 # --- a function knows the time of its merge, and explain the same one
 db=$TMP/now.db
 rules 'join "User" { sources = { "okta" }, { "email" } }
