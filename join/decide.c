@@ -28,6 +28,7 @@ struct deciding {
 	int64_t undo;
 	int list, json;
 	const char *verb, *a, *b; /* b NULL for alone */
+	int64_t told; /* the decision that came of it */
 	bool living; /* joins two that are there */
 };
 
@@ -193,7 +194,7 @@ supersede(struct store *s, const struct deciding *d, const char *now)
 }
 
 static bool
-is_decided(struct store *s, const struct deciding *d)
+is_decided(struct store *s, struct deciding *d)
 {
 	sqlite3_stmt *st = store_ask(s,
 	    "SELECT pk, who, at FROM decision WHERE undone_at IS NULL"
@@ -203,6 +204,7 @@ is_decided(struct store *s, const struct deciding *d)
 
 	if (!store_row(s, st))
 		return false;
+	d->told = sqlite3_column_int64(st, 0);
 	log_info("decision %s says so already, by %s at %s", store_text(st, 0),
 	    store_text(st, 1), store_text(st, 2));
 	store_end(st);
@@ -241,7 +243,7 @@ write_decision(struct store *s, struct deciding *d)
 	    "INSERT INTO decision(type, verb, a, b, who, why, at)"
 	    " VALUES(?, ?, ?, ?, ?, ?, ?)",
 	    "itttttt", a.type, d->verb, d->a, d->b, d->who, d->why, now);
-	pk = sqlite3_last_insert_rowid(s->db);
+	pk = d->told = sqlite3_last_insert_rowid(s->db);
 	s->generation++;
 	standing_note(s, pk, a.object);
 	if (d->b != NULL)
@@ -255,7 +257,7 @@ write_decision(struct store *s, struct deciding *d)
 }
 
 static int
-undo(struct store *s, const struct deciding *d)
+undo(struct store *s, struct deciding *d)
 {
 	sqlite3_stmt *st = store_ask(s,
 	    "SELECT 1 FROM decision WHERE pk = ? AND undone_at IS NULL", "i",
@@ -274,6 +276,7 @@ undo(struct store *s, const struct deciding *d)
 	/* What its merge makes is not what an older decision made. */
 	s->generation++;
 	take_back(s, d, d->undo, now);
+	d->told = d->undo;
 	log_info("decision %lld is undone", (long long)d->undo);
 	return EXIT_DONE;
 }
@@ -309,28 +312,6 @@ take_effect(struct join *j)
 	return rc;
 }
 
-static int
-decide(struct deciding *d, struct join *j)
-{
-	int rc = store_open(&j->store, d->db, STORE_WRITE);
-
-	if (rc != EXIT_DONE)
-		return rc;
-	if (store_begin(j->store) != 0)
-		rc = EXIT_TEMPORARY;
-	if (rc == EXIT_DONE)
-		rc = d->undo != 0 ? undo(j->store, d)
-				  : write_decision(j->store, d);
-	if (rc != EXIT_DONE)
-		store_rollback(j->store);
-	else if (store_commit(j->store) != 0)
-		rc = EXIT_TEMPORARY;
-	if (rc == EXIT_DONE)
-		rc = take_effect(j);
-	store_close(j->store);
-	return rc;
-}
-
 static void
 list_one(sqlite3_stmt *st, const struct deciding *d, struct buf *b)
 {
@@ -357,23 +338,54 @@ list_one(sqlite3_stmt *st, const struct deciding *d, struct buf *b)
 	}
 }
 
+/* One of them, or all (0). */
+static void
+list_some(struct store *s, const struct deciding *d, int64_t decision)
+{
+	sqlite3_stmt *st = store_ask(s,
+	    "SELECT pk, verb, a, b, who, why, at, undone_at, undone_who"
+	    " FROM decision WHERE ?1 IN (0, pk) ORDER BY pk",
+	    "i", decision);
+	struct buf b = { 0 };
+
+	while (store_row(s, st))
+		list_one(st, d, &b);
+	buf_free(&b);
+}
+
+static int
+decide(struct deciding *d, struct join *j)
+{
+	int rc = store_open(&j->store, d->db, STORE_WRITE);
+
+	if (rc != EXIT_DONE)
+		return rc;
+	if (store_begin(j->store) != 0)
+		rc = EXIT_TEMPORARY;
+	if (rc == EXIT_DONE)
+		rc = d->undo != 0 ? undo(j->store, d)
+				  : write_decision(j->store, d);
+	if (rc != EXIT_DONE)
+		store_rollback(j->store);
+	else if (store_commit(j->store) != 0)
+		rc = EXIT_TEMPORARY;
+	if (rc == EXIT_DONE && d->json)
+		list_some(j->store, d, d->told);
+	if (rc == EXIT_DONE)
+		rc = take_effect(j);
+	store_close(j->store);
+	return rc;
+}
+
 static int
 list(const struct deciding *d)
 {
 	struct store *s;
-	struct buf b = { 0 };
-	sqlite3_stmt *st;
 	int rc = store_open(&s, d->db, STORE_READ);
 
 	if (rc != EXIT_DONE)
 		return rc;
-	st = store_ask(s,
-	    "SELECT pk, verb, a, b, who, why, at, undone_at, undone_who"
-	    " FROM decision ORDER BY pk",
-	    "");
-	while (store_row(s, st))
-		list_one(st, d, &b);
-	buf_free(&b);
+	list_some(s, d, 0);
 	return report_close(s);
 }
 
@@ -438,7 +450,7 @@ decide_main(int argc, char **argv)
 		{ "undo", 0, OPT_INT, &d.undo, "N", "takes decision N back", 1,
 		    INT64_MAX },
 		{ "json", 0, OPT_FLAG, &d.json, NULL,
-		    "of --list: one JSON object a line", 0, 0 },
+		    "a decision: one JSON object a line", 0, 0 },
 		{ 0 },
 	};
 	const struct opt_use use = {

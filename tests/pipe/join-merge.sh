@@ -233,6 +233,15 @@ run "$JOIN" decide --db "$db" --rules "$TMP/rules" --list --undo 1
 like 'a list takes nothing back' "$status:$out:$err" \
 	'^100::.*--list and --undo stand alone'
 
+decided() { jq -r '[.number, .verb, .a, .undoneWho // "stands"] | join(" ")' <<<"$out"; }
+run "$JOIN" decide --db "$db" --rules "$TMP/rules" --json never $O/o1 $E/e1
+is 'programs are told which decision says so already' "$status:$(decided)" \
+	"0:2 never $O/o1 stands"
+run "$JOIN" decide --db "$db" --rules "$TMP/rules" --json --who ann --undo 2
+is 'and which one was taken back' "$status:$(decided)" "0:2 never $O/o1 ann"
+run "$JOIN" decide --db "$db" --rules "$TMP/rules" --json never $O/o1 $E/e1
+is 'and which one is new' "$status:$(decided)" "0:3 never $O/o1 stands"
+
 # --- a function knows the time of its merge, and explain the same one
 db=$TMP/now.db
 rules 'join "User" { sources = { "okta" }, { "email" } }
