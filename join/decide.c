@@ -36,6 +36,7 @@ struct deciding {
 struct named {
 	int64_t object, type, source;
 	bool gone;
+	const struct policy *policy; /* of its type, NULL: no join rule */
 };
 
 static const char *
@@ -51,13 +52,14 @@ whoami(void)
 }
 
 static int
-look_up(struct store *s, const char *name, struct named *n)
+look_up(struct join *j, const char *name, struct named *n)
 {
+	struct store *s = j->store;
 	sqlite3_stmt *st;
 
 	*n = (struct named){ .object = find_object(s, name) };
 	st = store_ask(s,
-	    "SELECT y.pk, t.source, o.gone IS NOT NULL FROM object o"
+	    "SELECT y.pk, t.source, o.gone IS NOT NULL, y.name FROM object o"
 	    " JOIN stream t ON t.pk = o.stream JOIN type y ON y.name = t.name"
 	    " WHERE o.pk = ?",
 	    "i", n->object);
@@ -65,8 +67,13 @@ look_up(struct store *s, const char *name, struct named *n)
 		n->type = sqlite3_column_int64(st, 0);
 		n->source = sqlite3_column_int64(st, 1);
 		n->gone = sqlite3_column_int(st, 2) != 0;
+		n->policy = rules_policy(j->rules, store_text(st, 3));
+		if (n->policy == NULL)
+			log_error("%s is a %s, which no join rule is about: a "
+				  "decision would have no effect",
+			    name, store_text(st, 3));
 		store_end(st);
-		return 0;
+		return n->policy != NULL ? 0 : -1;
 	}
 	if (!s->failed)
 		log_error("there is no %s; an object is called source/id, such "
@@ -213,14 +220,15 @@ is_decided(struct store *s, struct deciding *d)
 
 /* In a transaction; EXIT_DONE when there is something new to merge. */
 static int
-write_decision(struct store *s, struct deciding *d)
+write_decision(struct join *j, struct deciding *d)
 {
+	struct store *s = j->store;
 	struct named a, b = { 0 };
 	char now[CLOCK_TEXT];
 	int64_t pk;
 
-	if (look_up(s, d->a, &a) != 0 ||
-	    (d->b != NULL && look_up(s, d->b, &b) != 0))
+	if (look_up(j, d->a, &a) != 0 ||
+	    (d->b != NULL && look_up(j, d->b, &b) != 0))
 		return EXIT_USAGE;
 	if (d->b != NULL && (a.type != b.type || a.object == b.object)) {
 		log_error(
@@ -363,8 +371,7 @@ decide(struct deciding *d, struct join *j)
 	if (store_begin(j->store) != 0)
 		rc = EXIT_TEMPORARY;
 	if (rc == EXIT_DONE)
-		rc = d->undo != 0 ? undo(j->store, d)
-				  : write_decision(j->store, d);
+		rc = d->undo != 0 ? undo(j->store, d) : write_decision(j, d);
 	if (rc != EXIT_DONE)
 		store_rollback(j->store);
 	else if (store_commit(j->store) != 0)

@@ -242,6 +242,12 @@ is 'and which one was taken back' "$status:$(decided)" "0:2 never $O/o1 ann"
 run "$JOIN" decide --db "$db" --rules "$TMP/rules" --json never $O/o1 $E/e1
 is 'and which one is new' "$status:$(decided)" "0:3 never $O/o1 stands"
 
+mkdir "$TMP/others"
+sed '/^join "User"/,$d' "$TMP/rules/rules.lua" >"$TMP/others/rules.lua"
+run "$JOIN" decide --db "$db" --rules "$TMP/others" alone $E/e1
+like 'what no join rule is about cannot be decided' "$status:$err" \
+	'^100:.*is a User, which no join rule is about'
+
 # --- a function knows the time of its merge, and explain the same one
 db=$TMP/now.db
 rules 'join "User" { sources = { "okta" }, { "email" } }
