@@ -445,7 +445,8 @@ diff_print(const struct diff_view *v)
 		putchar('\n');
 	if (t.objects > 0)
 		mesh_compare(v->old, v->new, show_one, &t);
-	if (!v->json && t.shown < t.objects)
+	/* Who asks for none knows. */
+	if (!v->json && v->limit != 0 && t.shown < t.objects)
 		printf("and %lld more: --limit 0 shows the summary alone, "
 		       "--json everything\n",
 		    (long long)(t.objects - t.shown));

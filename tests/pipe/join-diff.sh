@@ -94,6 +94,7 @@ unlike 'no run either' "$("$IDMESH" join runs --db "$db")" 'held'
 sed -i '$a guard { leave = { max = 1000, percent = 100 } }' "$TMP/small/okta.lua"
 run "$IDMESH" join diff --db "$db" --rules "$TMP/small" --limit 0
 is 'a wider guard lets them go' "$status:$(grep -c stopped <<<"$out")" 0:0
+unlike 'who asks for the summary alone is not told how' "$out" 'and .* more'
 
 # --- who was left out can come
 import "$TMP/copy.db" "$TMP/small" --keep-raw
