@@ -16,9 +16,11 @@
 #include "join.h"
 #include "json.h"
 #include "log.h"
+#include "mem.h"
 #include "opt.h"
 #include "plan.h"
 #include "report.h"
+#include "why.h"
 
 /* The name that people know them by, or NULL. */
 static const char *
@@ -308,12 +310,12 @@ print_value(const struct rules *r, const struct person *p, const char *name,
 	buf_free(&story);
 }
 
-/* All values, or that of one attribute; how many there were. */
-static size_t
+/* All values, or that of one attribute. */
+static void
 print_values(const struct rules *r, const struct person *p, const char *only)
 {
 	yyjson_val *root = yyjson_doc_get_root(p->body), *key, *value;
-	size_t i, n, printed = 0;
+	size_t i, n;
 
 	if (p->said != NULL) {
 		for (i = 0; i < p->policy->nflows; i++) {
@@ -324,9 +326,8 @@ print_values(const struct rules *r, const struct person *p, const char *only)
 					 : value == NULL)
 				continue;
 			print_value(r, p, name, value, &p->said[i]);
-			printed++;
 		}
-		return printed;
+		return;
 	}
 	if (root == NULL && p->nparts > 0)
 		root = p->parts[0].attrs;
@@ -337,9 +338,36 @@ print_values(const struct rules *r, const struct person *p, const char *only)
 		if (only != NULL && strcmp(only, name) != 0)
 			continue;
 		print_value(r, p, name, value, NULL);
-		printed++;
 	}
-	return printed;
+}
+
+/* Says which one may be meant when the person has no such attribute. */
+static bool
+has_attribute(const struct person *p, const char *name)
+{
+	yyjson_val *root = yyjson_doc_get_root(p->body), *key, *value;
+	const char **names, *near;
+	size_t i, all, n = 0;
+	bool found = false;
+
+	if (root == NULL && p->nparts > 0)
+		root = p->parts[0].attrs;
+	names = xcalloc(yyjson_obj_size(root) +
+			    (p->said != NULL ? p->policy->nflows : 0) + 1,
+	    sizeof(*names));
+	for (i = 0; p->said != NULL && i < p->policy->nflows; i++)
+		names[n++] = p->policy->flows[i].attr;
+	yyjson_obj_foreach(root, i, all, key, value) names[n++] =
+	    yyjson_get_str(key);
+	for (i = 0; i < n; i++)
+		found |= strcmp(names[i], name) == 0;
+	near = found ? NULL : why_nearest(name, names, n);
+	if (!found)
+		log_error("%s has no attribute %s%s%s%s", p->type, name,
+		    near != NULL ? "; did you mean " : "",
+		    near != NULL ? near : "", near != NULL ? "?" : "");
+	free(names);
+	return found;
 }
 
 struct explaining {
@@ -358,7 +386,9 @@ explain_one(struct store *s, struct rules *r, const struct found *f,
 		person_free(&p);
 		return EXIT_DONE;
 	}
-	if (e->json) {
+	if (e->attribute != NULL && !has_attribute(&p, e->attribute)) {
+		code = EXIT_USAGE;
+	} else if (e->json) {
 		explain_json(s, r, &p, e->attribute);
 	} else {
 		print_head(&p);
@@ -368,13 +398,7 @@ explain_one(struct store *s, struct rules *r, const struct found *f,
 		print_aliases(s, &p);
 		explain_decided(s, &p);
 		print_conflicts(s, r, &p, e->db);
-		if (print_values(r, &p, e->attribute) == 0 &&
-		    e->attribute != NULL) {
-			fflush(stdout);
-			log_error(
-			    "%s has no attribute %s", p.type, e->attribute);
-			code = EXIT_USAGE;
-		}
+		print_values(r, &p, e->attribute);
 		if (e->attribute == NULL && p.mesh != 0 && !person_gone(&p))
 			explain_groups(s, p.mesh);
 	}

@@ -248,6 +248,13 @@ run "$JOIN" decide --db "$db" --rules "$TMP/others" alone $E/e1
 like 'what no join rule is about cannot be decided' "$status:$err" \
 	'^100:.*is a User, which no join rule is about'
 
+for json in '' --json; do
+	# shellcheck disable=SC2086 # none or one
+	run "$JOIN" explain --db "$db" $json o1 emial
+	like "a misspelt attribute is said to be one${json:+, to programs too}" \
+		"$status:$out:$err" '^100::.*User has no attribute emial; did you mean email\?'
+done
+
 # --- a function knows the time of its merge, and explain the same one
 db=$TMP/now.db
 rules 'join "User" { sources = { "okta" }, { "email" } }
