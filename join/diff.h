@@ -54,7 +54,9 @@ struct mesh_diff {
 	yyjson_val *old, *new; /* the objects, NULL where it is not */
 	yyjson_val *had, *has; /* their contributors */
 };
-/* Calls each() for all of them by type and id, until it answers false. */
+/* Of a type: people, then groups, and memberships last. */
+int mesh_rank(const char *type);
+/* Calls each() for all of them by rank, type and id, until it answers false. */
 void mesh_compare(struct store *old, struct store *new,
     bool (*each)(void *ctx, const struct mesh_diff *d), void *ctx);
 /*

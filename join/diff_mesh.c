@@ -2,9 +2,9 @@
  * diff_mesh.c - two meshes, object by object.
  *
  * diff_print.c walks through the difference, once to count and once to show.
- * Both databases are read in the order of type and id side by side, so that
- * no mesh has to fit into memory; where the texts are the same nothing is
- * parsed.
+ * Both databases are read in the order of type and id side by side, people
+ * first and memberships last, so that no mesh has to fit into memory; where the
+ * texts are the same nothing is parsed.
  */
 
 #include "diff.h"
@@ -37,6 +37,18 @@ next(struct side *x)
 	buf_str(&x->id, store_text(x->rows, 2));
 }
 
+/* As in the ORDER BY below. */
+int
+mesh_rank(const char *type)
+{
+	static const char *const first[] = { "User", "Group" };
+
+	for (int i = 0; i < 2; i++)
+		if (strcmp(type, first[i]) == 0)
+			return i;
+	return strcmp(type, "GroupMember") == 0 ? 3 : 2;
+}
+
 static void
 open_side(struct side *x, struct store *s)
 {
@@ -46,7 +58,8 @@ open_side(struct side *x, struct store *s)
 	    " LEFT JOIN attrs a ON a.pk = m.object"
 	    " LEFT JOIN body b ON b.mesh = m.pk"
 	    " WHERE a.pk IS NOT NULL OR b.mesh IS NOT NULL"
-	    " ORDER BY t.name, m.id",
+	    " ORDER BY CASE t.name WHEN 'User' THEN 0 WHEN 'Group' THEN 1"
+	    " WHEN 'GroupMember' THEN 3 ELSE 2 END, t.name, m.id",
 	    "");
 	next(x);
 }
@@ -68,7 +81,9 @@ order(const struct side *a, const struct side *b)
 
 	if (!a->there || !b->there)
 		return a->there ? -1 : 1;
-	by = strcmp(a->type.data, b->type.data);
+	by = mesh_rank(a->type.data) - mesh_rank(b->type.data);
+	if (by == 0)
+		by = strcmp(a->type.data, b->type.data);
 	return by != 0 ? by : strcmp(a->id.data, b->id.data);
 }
 

@@ -108,8 +108,10 @@ static int
 by_type(const void *a, const void *b)
 {
 	const struct counter *x = a, *y = b;
-	int by = strcmp(x->type, y->type);
+	int by = mesh_rank(x->type) - mesh_rank(y->type);
 
+	if (by == 0)
+		by = strcmp(x->type, y->type);
 	if (by == 0)
 		by = (int)x->kind - (int)y->kind;
 	if (by == 0 && x->n != y->n)

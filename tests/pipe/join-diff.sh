@@ -68,6 +68,11 @@ like 'with both values and the line' "$out" \
 	"title: \"([A-Z])[a-z].*\" -> \"\\1[A-Z ]+\"  .*/?okta.lua:$line\$"
 is 'two are shown' "$(grep -c ' changes$' <<<"$out")" 2
 like 'and how many are not' "$out" "and $((titles - 2)) more"
+rules both 's/\(title\|name\)  *= "profile.\(title\|name\)"/\1 = upper "profile.\2"/'
+run "$IDMESH" join diff --db "$db" --rules "$TMP/both" --json
+is 'people come before groups' "$status:$(jq -r \
+	'(.summary | select(.) | .types | keys_unsorted[]), (select(.difference) | .type)' \
+	<<<"$out" | uniq | paste -sd' ')" '0:User Group User Group'
 run "$IDMESH" join diff --db "$db" --rules "$TMP/louder" --json
 is 'JSON: all of them' "$status:$(jq -c 'select(.difference) | .attributes | keys' <<<"$out" | sort | uniq -c | tr -s ' ')" \
 	"0: $titles [\"title\"]"
