@@ -435,13 +435,13 @@ is_over(const struct policy_limit *l, int64_t n, int64_t of)
 
 /* Appends one limit that the plan breaks. */
 static void
-add_broken(const struct policy_limit *l, const char *name, const char *what,
-    int64_t n, int64_t of, struct buf *b)
+add_broken(const struct policy_limit *l, const char *name, const char *between,
+    const char *what, int64_t n, int64_t of, struct buf *b)
 {
 	if (!is_over(l, n, of))
 		return;
-	buf_fmt(b, "%s%lld of %lld %s; guard %s", b->len > 0 ? "; " : "",
-	    (long long)n, (long long)of, what, name);
+	buf_fmt(b, "%s%lld %s %lld %s; guard %s", b->len > 0 ? "; " : "",
+	    (long long)n, between, (long long)of, what, name);
 	if (l->file != NULL)
 		buf_fmt(b, " (%s:%d)", l->file, l->line);
 	buf_str(b, " allows");
@@ -460,14 +460,14 @@ merge_plan_judge(
 	struct buf b = { 0 };
 	int rc = 0;
 
-	add_broken(&y->leave, "leave",
+	add_broken(&y->leave, "leave", "of",
 	    p->disables > 0 ? "would leave or be disabled" : "would leave",
 	    p->leaves + p->disables, p->persons, &b);
-	add_broken(&y->unjoin, "unjoin", "would be parted from their others",
-	    p->unjoins, p->persons, &b);
-	add_broken(&y->change, "change",
-	    "have a guarded attribute changed at a source", p->changed,
-	    p->persons, &b);
+	add_broken(&y->unjoin, "unjoin", "of",
+	    "would be parted from their others", p->unjoins, p->persons, &b);
+	add_broken(&y->change, "change", "objects of",
+	    "in the mesh have a guarded attribute changed at a source",
+	    p->changed, p->persons, &b);
 	if (b.len > 0)
 		rc = why_set(why, "E_GUARD", t->policy->type,
 		    "%s; nothing was done%s%s%s", b.data,
