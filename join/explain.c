@@ -426,6 +426,11 @@ explain(struct store *s, struct rules *r, const struct explaining *e)
 		if (one != EXIT_DONE)
 			code = one;
 	}
+	fflush(stdout);
+	if (n == FIND_MAX)
+		log_info("%d are shown, and there may be more: give source/id "
+			 "such as okta:contoso/00u1",
+		    FIND_MAX);
 	return code;
 }
 
