@@ -465,7 +465,7 @@ merge_plan_judge(
 	    p->leaves + p->disables, p->persons, &b);
 	add_broken(&y->unjoin, "unjoin", "of",
 	    "would be parted from their others", p->unjoins, p->persons, &b);
-	add_broken(&y->change, "change", "objects of",
+	add_broken(&y->change, "change", "objects behind",
 	    "in the mesh have a guarded attribute changed at a source",
 	    p->changed, p->persons, &b);
 	if (b.len > 0)

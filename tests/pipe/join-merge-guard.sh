@@ -36,7 +36,7 @@ mode=delta
 is 'too many changed keys: exit 1, nothing is done' \
 	"$status:$(mesh):$(state):$changes" "1:$before:stopped:"
 like 'with the numbers and the way out' "$err" \
-	"3 objects of 8 in the mesh have a guarded attribute changed at a source; guard change \(.*rules.lua:[0-9]+\).*approve --db $db $(plan)"
+	"3 objects behind 8 in the mesh have a guarded attribute changed at a source; guard change \(.*rules.lua:[0-9]+\).*approve --db $db $(plan)"
 run "$JOIN" plan --db "$db" --rules "$TMP/rules" --json
 is 'and each of them is named by the plan' \
 	"$status:$(jq -r '[.what, .object] | join(" ")' <<<"$out" | sort | paste -sd,)" \
