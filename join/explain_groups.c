@@ -17,13 +17,16 @@
 #include "msg.h"
 #include "report.h"
 
+/* A membership outlives its last source as an edge, but not in the mesh. */
+#define STANDS " EXISTS (SELECT 1 FROM body b WHERE b.mesh = e.mesh)"
+
 /* Nearest first; a group is reached once by each of its members. */
-#define PATHS                                                    \
-	"WITH RECURSIVE up(grp, via, depth) AS ("                \
-	" SELECT grp, 0, 0 FROM edge WHERE member = ?1"          \
-	" UNION SELECT e.grp, up.grp, up.depth + 1 FROM up"      \
-	" JOIN edge e ON e.member = up.grp WHERE up.depth < 32)" \
-	" SELECT grp, via, min(depth) FROM up"                   \
+#define PATHS                                                                  \
+	"WITH RECURSIVE up(grp, via, depth) AS ("                              \
+	" SELECT e.grp, 0, 0 FROM edge e WHERE e.member = ?1 AND" STANDS       \
+	" UNION SELECT e.grp, up.grp, up.depth + 1 FROM up"                    \
+	" JOIN edge e ON e.member = up.grp AND" STANDS " WHERE up.depth < 32)" \
+	" SELECT grp, via, min(depth) FROM up"                                 \
 	" WHERE grp <> ?1 GROUP BY grp ORDER BY 3, grp LIMIT 1000"
 
 /* The living objects that a mesh object is made of. */
