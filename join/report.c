@@ -168,6 +168,27 @@ json_stopped(struct store *s, int64_t run, struct buf *b)
 		buf_char(b, ']');
 }
 
+/* With it too: what the source has that is not in the mesh, whoever left it. */
+static void
+json_left_out(struct store *s, int64_t run, struct buf *b)
+{
+	sqlite3_stmt *st = store_ask(s,
+	    "SELECT (SELECT count(*) FROM reject j JOIN stream t"
+	    " ON t.pk = j.stream"
+	    " WHERE t.source = r.source AND j.resolved IS NULL),"
+	    " (SELECT count(*) FROM held h JOIN object o ON o.pk = h.object"
+	    " JOIN stream t ON t.pk = o.stream WHERE t.source = r.source)"
+	    " FROM run r WHERE r.pk = ? AND NOT EXISTS"
+	    " (SELECT 1 FROM run n WHERE n.source = r.source AND n.pk > r.pk)",
+	    "i", run);
+
+	if (!store_row(s, st))
+		return;
+	msg_int(b, "dead", sqlite3_column_int64(st, 0));
+	msg_int(b, "undecided", sqlite3_column_int64(st, 1));
+	store_end(st);
+}
+
 /* A run that nobody is working on is not running, whatever its row says. */
 static const char *
 run_state_word(const char *state)
@@ -194,6 +215,7 @@ json_runs(struct store *s)
 		msg_str(&b, "started", store_text(st, 5));
 		msg_str(&b, "ended", store_text(st, 6));
 		json_stopped(s, sqlite3_column_int64(st, 0), &b);
+		json_left_out(s, sqlite3_column_int64(st, 0), &b);
 		json_streams(s, sqlite3_column_int64(st, 0), &b);
 		report_line(&b);
 	}

@@ -266,7 +266,7 @@ left_out(yyjson_doc *doc)
 	yyjson_val *root = yyjson_doc_get_root(doc), *name;
 	yyjson_obj_iter it = yyjson_obj_iter_with(json_get(root, MSG_STREAMS));
 
-	if (json_get(root, "stopped") != NULL)
+	if (json_get(root, "stopped") != NULL || count(root, "dead") > 0)
 		return 1;
 	for (name = yyjson_obj_iter_next(&it); name != NULL;
 	     name = yyjson_obj_iter_next(&it)) {
@@ -334,6 +334,29 @@ print_held(const struct run *run, const struct held *h)
 	    h->source, h->run, run->config.state, h->source, h->run);
 }
 
+/* Of this run or an older one, and until somebody has seen to it. */
+static void
+print_left_out(const struct run *run, const struct runs *runs)
+{
+	long long dead = 0, undecided = 0;
+
+	for (size_t i = 0; i < runs->n; i++) {
+		yyjson_val *root = yyjson_doc_get_root(runs->docs[i]);
+
+		dead += count(root, "dead");
+		undecided += count(root, "undecided");
+	}
+	if (dead > 0)
+		fprintf(stderr,
+		    "%lld records are dead letters: idmesh join dead --db %s\n",
+		    dead, run->config.state);
+	if (undecided > 0)
+		fprintf(stderr,
+		    "%lld objects are held, in no person: idmesh join held "
+		    "--db %s\n",
+		    undecided, run->config.state);
+}
+
 static void
 print_text(
     const struct run *run, const struct runs *runs, uint64_t counts[TALLIES])
@@ -342,6 +365,7 @@ print_text(
 		print_run(run, runs->docs[i]);
 	out_print(run);
 	print_tally(counts);
+	print_left_out(run, runs);
 	for (size_t i = 0; i < runs->n_held; i++)
 		print_held(run, &runs->held[i]);
 }

@@ -114,6 +114,11 @@ like 'and how many, and what failed' "$err" \
 run "$IDMESH" join runs --db "$TMP/odd.db"
 like 'join runs has a column for what failed' "$out" ' DEAD FAILED$'
 is 'with how often' "$(awk '$5 == "User" { print ($NF > 0) }' <<<"$out")" 1
+open=$("$IDMESH" join dead --db "$TMP/odd.db" --json | wc -l)
+run "$IDMESH" run "$TMP/run.json"
+is 'and so does every run until somebody has seen to them' \
+	"$status:$(grep 'dead letters' <<<"$err")" \
+	"1:$open records are dead letters: idmesh join dead --db $TMP/odd.db"
 cat >"$TMP/odd-rules/okta.lua" <<'EOF'
 map "okta.User" { ExternalId = "id", login = "profile.login" }
 scope "okta.User" { drop = function(u) return u.nothing.at.all end }

@@ -69,6 +69,9 @@ config one
 round one
 is 'a run with both ends well' "$status" 0
 ok 'every account is in one person, or held' everybody_once
+is 'the summary counts who is held' "$(sed -n 's/ objects are held, in no.*//p' <<<"$err")" \
+	"$("$IDMESH" join held --db "$TMP/one.db" --json |
+		jq -r 'select(.held) | .other' | sort -u | wc -l)"
 ok 'who has one number on both sides is one person' twins_are_one
 is 'the target has the people of the mesh' \
 	"$(sqlite3 "$TMP/one-mesh.db" 'select count(*) from "User"')" \
