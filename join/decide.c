@@ -267,19 +267,24 @@ write_decision(struct join *j, struct deciding *d)
 static int
 undo(struct store *s, struct deciding *d)
 {
-	sqlite3_stmt *st = store_ask(s,
-	    "SELECT 1 FROM decision WHERE pk = ? AND undone_at IS NULL", "i",
-	    d->undo);
+	sqlite3_stmt *st = store_ask(
+	    s, "SELECT undone_at FROM decision WHERE pk = ?", "i", d->undo);
 	bool found = store_row(s, st) != 0;
+	const char *undone = found ? store_text(st, 0) : NULL;
 	char now[CLOCK_TEXT];
 
-	store_end(st);
-	if (!found) {
+	if (undone != NULL)
+		log_error(
+		    "decision %lld was undone at %s already; say it again "
+		    "if it is to count",
+		    (long long)d->undo, undone);
+	else if (!found)
 		log_error("there is no decision %lld to undo; see `idmesh join "
 			  "decide --db %s --list`",
 		    (long long)d->undo, d->db);
+	store_end(st);
+	if (!found || undone != NULL)
 		return EXIT_USAGE;
-	}
 	clock_rfc3339(clock_wall_ms(), now);
 	/* What its merge makes is not what an older decision made. */
 	s->generation++;

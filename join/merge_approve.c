@@ -58,6 +58,22 @@ let_pass(struct join *j, int64_t type, const char *plan)
 	return store_commit(j->store) == 0 ? EXIT_DONE : EXIT_TEMPORARY;
 }
 
+/* Data that came since makes another plan of it: which one is it now? */
+static void
+no_such_plan(struct store *s, const char *plan)
+{
+	sqlite3_stmt *st = store_ask(s,
+	    "SELECT group_concat(hash, ', ') FROM plan WHERE state = 'stopped'",
+	    "");
+	const char *now = store_row(s, st) ? store_text(st, 0) : NULL;
+
+	log_error("no plan %s is stopped (any more)%s%s: see `idmesh join held "
+		  "--db %s`",
+	    plan, now != NULL ? "; stopped is " : "", now != NULL ? now : "",
+	    s->path);
+	store_end(st);
+}
+
 int
 merge_approve(struct join *j, const char *plan)
 {
@@ -67,9 +83,7 @@ merge_approve(struct join *j, const char *plan)
 	int rc, left = 1;
 
 	if (type == 0 || t == NULL) {
-		log_error("no plan %s is stopped (any more): see `idmesh join "
-			  "held --db %s`",
-		    plan, j->store->path);
+		no_such_plan(j->store, plan);
 		return EXIT_USAGE;
 	}
 	rc = make_again(j, t, hash);
