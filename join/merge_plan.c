@@ -461,7 +461,8 @@ merge_plan_judge(
 	int rc = 0;
 
 	add_broken(&y->leave, "leave", "of",
-	    p->disables > 0 ? "would leave or be disabled" : "would leave",
+	    p->disables > 0 ? "would leave, or were disabled at a source"
+			    : "would leave",
 	    p->leaves + p->disables, p->persons, &b);
 	add_broken(&y->unjoin, "unjoin", "of",
 	    "would be parted from their others", p->unjoins, p->persons, &b);

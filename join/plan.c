@@ -23,8 +23,8 @@ static const struct kind {
 	const char *word, *one, *many;
 } kinds[PLAN_KINDS] = {
 	[PLAN_LEAVE] = { "leave", "would leave", "would leave" },
-	[PLAN_DISABLE] = { "disable", "would be disabled",
-	    "would be disabled" },
+	[PLAN_DISABLE] = { "disable", "was disabled at a source",
+	    "were disabled at a source" },
 	[PLAN_PART] = { "part", "would be parted from an object",
 	    "would be parted from an object" },
 	[PLAN_JOIN] = { "join", "would be joined with another object",

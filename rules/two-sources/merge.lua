@@ -21,7 +21,8 @@ flow "User" {
   title          = { "entra", "okta" },
   displayName    = { "okta", "entra", default = "{firstName} {lastName}" },
 
-  -- May sign in only where no source says no.
+  -- May sign in only where no source that has them says no.  One that let go of
+  -- them, as Okta does of who is deprovisioned, has no say: see life below.
   accountEnabled = { all = { "okta", "entra" } },
 
   -- Of people in Entra only Entra's word counts, also when it names nobody.
@@ -31,9 +32,9 @@ flow "User" {
                      ref = { "User", by = { "employeeNumber" } } },
 }
 
--- A person leaves when the last source has let go, is disabled for a week and
--- then removed.  Who comes back under the same id is the same person; a new id
--- with the same key is held until you decide.
+-- A person leaves when the last source has let go (gone = "any": the first), is
+-- disabled for a week and then removed.  Who comes back under the same id is the
+-- same person; a new id with the same key is held until you decide.
 life "User" {
   gone  = "all",
   grace = "7d",

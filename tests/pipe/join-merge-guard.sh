@@ -159,7 +159,7 @@ whole $O User "$(on o1)" "$(on o2)" "$(on o3)" | merge
 was=$(mesh)
 whole $O User "$(off o1)" "$(off o2)" "$(on o3)" | merge
 is 'too many who are disabled: nothing is done' "$status:$changes:$(mesh)" "1::$was"
-like 'and they are counted' "$err" '2 of 3 would leave or be disabled.*nothing was done \(okta:contoso disabled: 2\)'
+like 'and they are counted' "$err" '2 of 3 would leave, or were disabled at a source.*nothing was done \(okta:contoso disabled: 2\)'
 whole $O User "$(off o1)" "$(on o2)" "$(on o3)" | merge
 is 'one of them may' "$status:$changes" "0:put User $O/o1 accountEnabled"
 
