@@ -17,6 +17,7 @@
  *               (SIGSTOP), hang (this thread alone, for ever), short (a
  *               write takes half), or an errno's name
  *   STEPS_MORE  set: every later step fails too
+ *   STEPS_ONCE  set: nothing happens any more once STEPS_LOG is there
  */
 
 #include <dlfcn.h>
@@ -66,7 +67,7 @@ enum verdict { GO, FAIL, SHORT, KILL_HALF, KILL_AFTER };
 static struct {
 	bool ready;
 	const char *on, *log, *how, *has; /* borrowed from the environment */
-	bool of[KINDS], more;
+	bool of[KINDS], more, once;
 	long at, count;
 	int error;
 	uintptr_t low, high; /* the code of SQLite */
@@ -128,6 +129,7 @@ prepare(void)
 	plan.has = getenv("STEPS_HAS");
 	plan.more = getenv("STEPS_MORE") != NULL;
 	plan.at = at != NULL ? strtol(at, NULL, 10) : 0;
+	plan.once = getenv("STEPS_ONCE") != NULL;
 	for (int i = 0; i < KINDS; i++)
 		plan.of[i] =
 		    of != NULL ? has_word(of, kind_names[i]) : i < READ;
@@ -208,6 +210,8 @@ step(enum kind kind, const char *path)
 	plan.count++;
 	if (plan.at == 0 || plan.how == NULL || plan.count < plan.at ||
 	    (plan.count > plan.at && !plan.more))
+		return GO;
+	if (plan.once && access(plan.log, F_OK) == 0)
 		return GO;
 	if (plan.count == plan.at)
 		note("fired %ld %s %s by %d\n", plan.count, kind_names[kind],
