@@ -5,6 +5,7 @@
 # mutants/NAME.sed says which file it alters and which test catches it; one
 # that alters nothing any more has failed.  MUTANTS: names of some, or "no";
 # MUTANT_TIMES: how often each is to be caught (1).
+# MUTANT_TEST: which test is to catch them; each of kill-N.sh can, too.
 . tests/setup.sh
 
 [ "${MUTANTS:-}" != no ] || {
@@ -31,7 +32,7 @@ ok 'the tree is built' build
 mutate() {
 	local sed=tests/crash/mutants/$1
 	file=$(sed -n 's/^# file: //p' "$sed")
-	test=$(sed -n 's/^# test: //p' "$sed")
+	test=${MUTANT_TEST:-$(sed -n 's/^# test: //p' "$sed")}
 	cp -p "$tree/$file" "$TMP/original"
 	sed -f "$sed" "$file" >"$tree/$file"
 	! cmp -s "$file" "$tree/$file" && build
