@@ -11,6 +11,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "mem.h"
+
 /* The statement that is looked at. */
 struct look {
 	struct rules *r;
@@ -241,20 +243,15 @@ check_join(const struct look *k)
 static void
 check_type(const struct look *k, const struct term_entry *e)
 {
-	const char *names[256];
-	size_t n = 0;
-
 	if (e->value->kind != TERM_STRING) {
 		say(k, e->line, "ref", "is the name of a type");
 		return;
 	}
-	for (; n < k->r->ntypes && n < 256; n++) {
-		names[n] = k->r->types[n].name;
-		if (strcmp(names[n], e->value->text) == 0)
+	for (size_t i = 0; i < k->r->ntypes; i++) {
+		if (strcmp(k->r->types[i].name, e->value->text) == 0)
 			return;
 	}
-	rules_unknown(&k->r->load, k->st->file, e->line, "type", e->value->text,
-	    names, n);
+	rules_unknown_type(k->r, k->st->file, e->line, e->value->text);
 }
 
 /* ref = "User", or { "User", by = { "login", "email" } } */
@@ -474,17 +471,27 @@ check_number(const struct look *k, const struct term_entry *e)
 		say(k, e->line, e->key, "is a number, not negative");
 }
 
-static bool
-is_mapped(const struct rules *r, const char *attr)
+/* A guard is for all types: one of them has the attribute. */
+static void
+check_mapped(const struct look *k, const char *attr, int line)
 {
+	const struct rules *r = k->r;
+	const char **names;
+	size_t n = 0, all = 0;
+
+	for (size_t t = 0; t < r->ntypes; t++)
+		all += r->types[t].n;
+	names = xcalloc(all + 1, sizeof(*names));
 	for (size_t t = 0; t < r->ntypes; t++)
 		for (size_t i = 0; i < r->types[t].n; i++)
-			if (strcmp(r->types[t].attrs[i], attr) == 0)
-				return true;
-	return false;
+			names[n++] = r->types[t].attrs[i];
+	names[n] = NULL;
+	if (!among(attr, names))
+		rules_unknown(&k->r->load, k->st->file, line, "attribute", attr,
+		    names, n);
+	free(names);
 }
 
-/* A guard is for all types: one of them has the attribute. */
 static void
 check_guarded(const struct look *k, const struct term_entry *e)
 {
@@ -493,10 +500,8 @@ check_guarded(const struct look *k, const struct term_entry *e)
 	     i++) {
 		const struct term_entry *item = &e->value->entries[i];
 
-		if (item->value->kind == TERM_STRING &&
-		    !is_mapped(k->r, item->value->text))
-			say(k, item->line, item->value->text,
-			    "is an attribute of no type");
+		if (item->value->kind == TERM_STRING)
+			check_mapped(k, item->value->text, item->line);
 	}
 }
 
@@ -569,8 +574,6 @@ void
 rules_check(struct rules *r, const struct statement *st)
 {
 	struct look k = { .r = r, .st = st };
-	const char *names[256];
-	size_t n = 0;
 
 	if (!is_first(&k))
 		return;
@@ -578,14 +581,12 @@ rules_check(struct rules *r, const struct statement *st)
 		check_guard(&k);
 		return;
 	}
-	for (; n < r->ntypes && n < 256; n++) {
-		names[n] = r->types[n].name;
-		if (strcmp(names[n], st->name) == 0)
-			k.type = &r->types[n];
+	for (size_t i = 0; i < r->ntypes; i++) {
+		if (strcmp(r->types[i].name, st->name) == 0)
+			k.type = &r->types[i];
 	}
 	if (k.type == NULL)
-		rules_unknown(
-		    &r->load, st->file, st->line, "type", st->name, names, n);
+		rules_unknown_type(r, st->file, st->line, st->name);
 	else if (strcmp(st->noun, "join") == 0)
 		check_join(&k);
 	else if (strcmp(st->noun, "flow") == 0)

@@ -57,6 +57,18 @@ rules_unknown(struct load *l, const char *file, int line, const char *what,
 	buf_free(&list);
 }
 
+void
+rules_unknown_type(
+    struct rules *r, const char *file, int line, const char *word)
+{
+	const char **names = xcalloc(r->ntypes + 1, sizeof(*names));
+
+	for (size_t i = 0; i < r->ntypes; i++)
+		names[i] = r->types[i].name;
+	rules_unknown(&r->load, file, line, "type", word, names, r->ntypes);
+	free(names);
+}
+
 int
 rules_literal(const struct term *t, struct value *out)
 {
@@ -400,8 +412,7 @@ compile_quiet(struct rules *r, const struct statement *st)
 	while (at < r->ntypes && strcmp(r->types[at].name, st->name) != 0)
 		at++;
 	if (at == r->ntypes) {
-		load_error(&r->load, st->file, st->line,
-		    "quiet \"%s\": no map makes that type", st->name);
+		rules_unknown_type(r, st->file, st->line, st->name);
 		return;
 	}
 	for (size_t i = 0; i < st->body->n; i++) {

@@ -126,6 +126,9 @@ struct rules_map *rules_map_find(struct rules *r, const char *name);
 /* Says that `word` is unknown, and what it may have been. */
 void rules_unknown(struct load *l, const char *file, int line, const char *what,
     const char *word, const char *const *names, size_t n);
+/* The same of a mesh type that no map makes. */
+void rules_unknown_type(
+    struct rules *r, const char *file, int line, const char *word);
 /* The node of a value; NULL after an error.  `owner` names a function. */
 const struct plan_node *rules_node(struct rules *r, struct rules_map *m,
     const struct term *t, int line, const char *owner);
