@@ -34,30 +34,36 @@ least(size_t a, size_t b, size_t c)
 	return m < c ? m : c;
 }
 
-/* Levenshtein distance of two short words, letters compared without case. */
-static size_t
-distance(const char *a, const char *b)
+static int
+same(char a, char b)
 {
-	size_t row[WORD_MAX_LEN + 1], na = strlen(a), nb = strlen(b);
+	return strncasecmp(&a, &b, 1) == 0;
+}
+
+size_t
+why_distance(const char *a, const char *b)
+{
+	size_t rows[3][WORD_MAX_LEN + 1], na = strlen(a), nb = strlen(b);
 
 	if (na > WORD_MAX_LEN || nb > WORD_MAX_LEN)
 		return WORD_MAX_LEN;
 	for (size_t j = 0; j <= nb; j++)
-		row[j] = j;
+		rows[0][j] = j;
 	for (size_t i = 1; i <= na; i++) {
-		size_t diagonal = row[0];
+		size_t *row = rows[i % 3], *last = rows[(i + 2) % 3],
+		       *before = rows[(i + 1) % 3];
 
 		row[0] = i;
 		for (size_t j = 1; j <= nb; j++) {
-			size_t cost = strncasecmp(a + i - 1, b + j - 1, 1) != 0;
-			size_t old = row[j];
-
-			row[j] =
-			    least(row[j] + 1, row[j - 1] + 1, diagonal + cost);
-			diagonal = old;
+			row[j] = least(row[j - 1] + 1, last[j] + 1,
+			    last[j - 1] + !same(a[i - 1], b[j - 1]));
+			if (i > 1 && j > 1 && same(a[i - 1], b[j - 2]) &&
+			    same(a[i - 2], b[j - 1]) &&
+			    before[j - 2] + 1 < row[j])
+				row[j] = before[j - 2] + 1;
 		}
 	}
-	return row[nb];
+	return rows[na % 3][nb];
 }
 
 const char *
@@ -67,7 +73,7 @@ why_nearest(const char *word, const char *const *names, size_t n)
 	const char *found = NULL;
 
 	for (size_t i = 0; i < n; i++) {
-		size_t d = distance(word, names[i]);
+		size_t d = why_distance(word, names[i]);
 
 		if (d <= best && (found == NULL || d < best)) {
 			best = d;

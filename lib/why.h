@@ -21,6 +21,10 @@ struct why {
 int why_set(struct why *why, const char *code, const char *at, const char *fmt,
     ...) __attribute__((format(printf, 4, 5)));
 
+/* How many letters two short words differ by: left out, put in, another or
+ * swapped with the next.  Capitals do not count. */
+size_t why_distance(const char *a, const char *b);
+
 /*
  * The nearest of `names` (n of them) to a mistyped `word`, or NULL when none
  * is near; for "did you mean".  The answer is borrowed from names.

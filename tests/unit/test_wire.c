@@ -329,6 +329,18 @@ nearest_name_is_near(void **state)
 	assert_null(why_nearest("Colour", names, 2));
 }
 
+static void
+a_swap_is_one_mistake(void **state)
+{
+	(void)state;
+	assert_int_equal(why_distance("okta", "okta"), 0);
+	assert_int_equal(why_distance("okat", "okta"), 1);
+	assert_int_equal(why_distance("etnra", "entra"), 1);
+	assert_int_equal(why_distance("Usr", "user"), 1);
+	assert_int_equal(why_distance("data", "okta"), 2);
+	assert_int_equal(why_distance("", "okta"), 4);
+}
+
 int
 main(void)
 {
@@ -346,6 +358,7 @@ main(void)
 		cmocka_unit_test(a_log_line_is_one_line_and_plain),
 		cmocka_unit_test(json_text_is_escaped),
 		cmocka_unit_test(nearest_name_is_near),
+		cmocka_unit_test(a_swap_is_one_mistake),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);
