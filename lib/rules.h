@@ -43,6 +43,10 @@ void rules_count(const struct rules *r, struct rules_count *count);
 /* One line per Lua function: "okta.User.userType rules/okta.lua:41". */
 void rules_list_lua(const struct rules *r, struct buf *out);
 
+/* One line per map for what idmesh's own fetch does not read, and what it
+ * does; nothing when there is none. */
+void rules_list_foreign(const struct rules *r, struct buf *out);
+
 /* Where an attribute of a map such as "okta.User" comes from. */
 struct rules_place {
 	const char *file;

@@ -304,8 +304,7 @@ add_attr(struct rules *r, struct rules_map *m, const struct term_entry *e)
 
 /* "okta.User": a connector and a type. */
 static int
-split_name(struct rules *r, const struct statement *st, char **connector,
-    const char **type)
+check_map_name(struct rules *r, const struct statement *st)
 {
 	static const char lower[] = "abcdefghijklmnopqrstuvwxyz0123456789_";
 	const char *dot = strchr(st->name, '.');
@@ -313,12 +312,8 @@ split_name(struct rules *r, const struct statement *st, char **connector,
 	if (dot != NULL && dot > st->name &&
 	    strspn(st->name, lower) == (size_t)(dot - st->name) &&
 	    dot[1] >= 'A' && dot[1] <= 'Z' && strlen(st->name) <= 64 &&
-	    strcspn(dot + 1, ". \"\\\n") == strlen(dot + 1)) {
-		*connector =
-		    load_copy(&r->load, st->name, (size_t)(dot - st->name));
-		*type = dot + 1;
+	    strcspn(dot + 1, ". \"\\\n") == strlen(dot + 1))
 		return 0;
-	}
 	load_error(&r->load, st->file, st->line,
 	    "%s \"%.64s\": a connector and a type are needed, such as "
 	    "\"okta.User\"",
@@ -327,14 +322,16 @@ split_name(struct rules *r, const struct statement *st, char **connector,
 }
 
 static void
-compile_map(struct rules *r, const struct statement *st)
+compile_map(struct rules *r, struct statement *st)
 {
-	struct rules_map *m, *twin = rules_map_find(r, st->name);
-	const char *type;
-	char *connector;
+	struct rules_map *m, *twin;
+	size_t dot;
 
-	if (split_name(r, st, &connector, &type) < 0)
+	if (check_map_name(r, st) < 0)
 		return;
+	rules_check_stream(r, st);
+	dot = strcspn(st->name, ".");
+	twin = rules_map_find(r, st->name);
 	if (twin != NULL) {
 		load_error(&r->load, st->file, st->line,
 		    "map \"%s\" is given twice; the first one is at %s:%d",
@@ -344,8 +341,8 @@ compile_map(struct rules *r, const struct statement *st)
 	r->maps = xrealloc(r->maps, (r->n + 1) * sizeof(*r->maps));
 	m = &r->maps[r->n++];
 	*m = (struct rules_map){ .name = st->name,
-		.type = type,
-		.connector = connector,
+		.type = st->name + dot + 1,
+		.connector = load_copy(&r->load, st->name, dot),
 		.file = st->file,
 		.line = st->line };
 	m->plan.paths = paths_new();

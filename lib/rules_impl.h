@@ -137,6 +137,10 @@ int rules_literal(const struct term *t, struct value *out);
 /* The attribute's number, or -1. */
 int rules_attr_find(const struct rules_map *m, const char *name);
 
+/* rules_streams.c: refuses a map that is nearly for a stream of fetch's; its
+ * statement then has the name that was meant, for what the others say of it. */
+void rules_check_stream(struct rules *r, struct statement *st);
+
 /* rules_scope.c */
 void rules_scope_compile(struct rules *r, const struct statement *st);
 /* The scope of a map without `deleted`. */

@@ -51,6 +51,7 @@ write_counts(const struct mapper *m, struct buf *out)
 	    m->dir, rules_version(m->rules), count.files,
 	    count.files == 1 ? "" : "s", count.compiled, count.lua);
 	rules_list_lua(m->rules, out);
+	rules_list_foreign(m->rules, out);
 }
 
 int

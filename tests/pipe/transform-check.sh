@@ -18,6 +18,19 @@ run "$IDMESH" transform check --rules "$TMP/rules"
 is 'check: exit' "$status:$err" '0:'
 like 'check: how much is Lua' "$out" 'compiled, 1 are Lua'
 like 'check: which functions' "$out" 'okta\.User\.shout .*okta\.lua:4'
+unlike 'check: no word of what fetch reads' "$out" fetch
+mkdir "$TMP/others"
+for connector in okta entra; do
+	sed -n 's/^\t    \.name = "\([A-Za-z]*\)",$/map "'$connector'.\1" { a = "a" }/p' \
+		fetch/$connector.c
+done >"$TMP/others/fetched.lua"
+ok 'check: all that fetch reads' grep -q okta.GroupRule "$TMP/others/fetched.lua"
+echo 'map "hr.Person" { name = "name" }' >"$TMP/others/hr.lua"
+run "$IDMESH" transform check --rules "$TMP/others"
+is 'check: a source of others: exit' "$status:$err" '0:'
+is 'check: which maps fetch has nothing for' "$(grep fetch <<<"$out")" \
+	"hr.Person others/hr.lua:1: fetch reads no such stream
+fetch reads $(cut -d '"' -f 2 "$TMP/others/fetched.lua" | paste -sd, | sed 's/,/, /g')"
 run env IDMESH_RULES="$TMP/rules" "$IDMESH" transform describe
 is 'describe: one line' "$status:$(wc -l <"$TMP/run.out")" 0:1
 is 'describe: the search' "$(jq -r '.. | .search? // empty' <<<"$out")" 'status eq "ACTIVE"'
