@@ -321,6 +321,8 @@ check_default(const struct look *k, const struct term_entry *e)
 		say(k, e->line, "default",
 		    "is a text such as \"{firstName} {lastName}\" or a "
 		    "function");
+	else if (e->value->kind == TERM_STRING)
+		rules_check_template(k->r, k->st, k->type, e);
 }
 
 /* One key of a flow's table; the others say how, and exclude each other. */
@@ -380,6 +382,7 @@ check_flow_table(const struct look *k, const struct term_entry *entry)
 		say(k, entry->line, entry->key,
 		    "takes one of: a list of sources, own, all, any, union, "
 		    "newest");
+	rules_check_pairs(k->r, k->st, entry);
 	check_newest(k, entry);
 }
 

@@ -153,6 +153,11 @@ int rules_scope_match(struct rules *r, yyjson_val *record, struct why *why);
 
 /* rules_check.c: shapes of join, flow, life, guard. */
 void rules_check(struct rules *r, const struct statement *st);
+/* rules_flow.c: keys of a flow that need another, and its template. */
+void rules_check_pairs(
+    struct rules *r, const struct statement *st, const struct term_entry *flow);
+void rules_check_template(struct rules *r, const struct statement *st,
+    const struct rules_type *type, const struct term_entry *e);
 /* policy_compile.c: the same statements, when nothing was wrong. */
 void policy_compile(struct rules *r);
 
