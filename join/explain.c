@@ -232,14 +232,18 @@ add_other(struct buf *b, const struct person *p, size_t part,
 		buf_str(b, "the same");
 	else
 		add_value(b, value);
-	buf_str(b, words[said->parts[part].why]);
+	/* A function is asked with what all of them say. */
+	if (said->winner != BLEND_LUA || said->flow->n > 0)
+		buf_str(b, words[said->parts[part].why]);
 }
 
-/* Who gave the value. */
+/* Who gave the value; of one that several made, what the first had to say. */
 static void
 add_winner(struct buf *b, const struct rules *r, const struct person *p,
-    const struct blend_said *said)
+    yyjson_val *value, const struct blend_said *said)
 {
+	const size_t part = said->winner >= 0 ? (size_t)said->winner : 0;
+
 	switch (said->winner) {
 	case BLEND_NOBODY:
 		break;
@@ -253,17 +257,22 @@ add_winner(struct buf *b, const struct rules *r, const struct person *p,
 		buf_str(b, "as it was: its function failed");
 		break;
 	default:
-		add_origin(b, r, p, (size_t)said->winner, said->flow->attr);
+		add_origin(b, r, p, part, said->flow->attr);
 		if (said->flow->how == POLICY_OWN &&
 		    policy_names_source(p->policy->names[said->flow->names[0]],
-			p->parts[said->winner].source))
+			p->parts[part].source))
 			buf_str(b, ", which owns it");
+		if (said->parts[part].why == BLEND_JOINED &&
+		    !yyjson_equals(value, said->parts[part].value)) {
+			buf_str(b, " says ");
+			add_value(b, said->parts[part].value);
+		}
 	}
 }
 
 static void
 add_story(struct buf *b, const struct rules *r, const struct person *p,
-    const struct blend_said *said)
+    yyjson_val *value, const struct blend_said *said)
 {
 	bool disabled = person_disabled(p, said->flow->attr);
 	size_t start = b->len;
@@ -271,7 +280,7 @@ add_story(struct buf *b, const struct rules *r, const struct person *p,
 	if (disabled)
 		buf_str(b, "for they leave");
 	else
-		add_winner(b, r, p, said);
+		add_winner(b, r, p, value, said);
 	for (size_t i = 0; i < p->nparts; i++) {
 		if ((!disabled && (int)i == said->winner) ||
 		    (said->parts[i].value == NULL &&
@@ -293,7 +302,7 @@ print_value(const struct rules *r, const struct person *p, const char *name,
 
 	add_value(&text, value);
 	if (said != NULL)
-		add_story(&story, r, p, said);
+		add_story(&story, r, p, value, said);
 	else if (p->nparts > 0)
 		add_origin(&story, r, p, 0, name);
 	else
