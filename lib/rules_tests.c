@@ -330,14 +330,18 @@ rules_test_run(struct rules *r, const struct rules_test *t, struct buf *out)
 
 	if (want == NULL)
 		want = "put";
-	/* A map that is not there rejects nothing. */
-	same = strcmp(want, got) == 0 && strcmp(why.code, "E_NO_MAP") != 0;
-	if (!same)
+	same = strcmp(want, got) == 0;
+	if (strcmp(why.code, "E_NO_MAP") == 0) {
+		/* What is not there rejects nothing. */
+		same = 0;
+		buf_fmt(out, "%s\n", why.text);
+	} else if (!same) {
 		buf_fmt(out, "expected %s, got %s%s%s\n", want, got,
 		    result == RULES_BAD ? ": " : "",
 		    result == RULES_BAD ? why.text : "");
-	else if (result == RULES_PUT)
+	} else if (result == RULES_PUT) {
 		same = compare(r, t, json_get(root, MSG_ATTRS), out);
+	}
 	if (!same)
 		tell_errors(json_get(root, MSG_ERRORS), out);
 	yyjson_doc_free(doc);
