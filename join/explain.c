@@ -20,6 +20,7 @@
 #include "opt.h"
 #include "plan.h"
 #include "report.h"
+#include "utf8.h"
 #include "why.h"
 
 /* The name that people know them by, or NULL. */
@@ -307,8 +308,8 @@ print_value(const struct rules *r, const struct person *p, const char *name,
 		add_origin(&story, r, p, 0, name);
 	else
 		buf_str(&story, "as it was when they left");
-	report_print("  %-17s %-28s %s", name, text.data,
-	    story.data != NULL ? story.data : "");
+	report_print("  %-17s %-*s %s", name, utf8_width(text.data, 28),
+	    text.data, story.data != NULL ? story.data : "");
 	if (said != NULL && p->nparts > 1)
 		report_print("  (%s:%d)", said->flow->file, said->flow->line);
 	else if (said == NULL && p->nparts > 0 &&

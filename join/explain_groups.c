@@ -16,6 +16,7 @@
 #include "mem.h"
 #include "msg.h"
 #include "report.h"
+#include "utf8.h"
 
 /* A membership outlives its last source as an edge, but not in the mesh. */
 #define STANDS " EXISTS (SELECT 1 FROM body b WHERE b.mesh = e.mesh)"
@@ -255,8 +256,8 @@ explain_groups(struct store *s, int64_t person)
 		buf_clear(&path);
 		add_name(s, &m, m.v[i].grp, &name);
 		add_path(s, &m, i, &path, &unknown);
-		report_print("  in %-24s %s\n", name.data,
-		    path.data != NULL ? path.data : "");
+		report_print("  in %-*s %s\n", utf8_width(name.data, 24),
+		    name.data, path.data != NULL ? path.data : "");
 	}
 	if (unknown.len > 0)
 		report_print("  the group rules of %s were never read: set "

@@ -168,3 +168,11 @@ utf8_trim(const char **s, size_t *len)
 		*len = at;
 	}
 }
+
+int
+utf8_width(const char *s, int columns)
+{
+	for (; *s != '\0'; s++)
+		columns += ((unsigned char)*s & 0xc0) == 0x80;
+	return columns;
+}

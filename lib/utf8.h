@@ -21,6 +21,10 @@ uint32_t utf8_next(const char *s, size_t len, size_t *used);
 /* Appends one code point. */
 void utf8_add(struct buf *b, uint32_t c);
 
+/* The width for printf's %-*s, which counts bytes, that makes s so many columns
+ * wide; a letter of two columns is taken for one. */
+int utf8_width(const char *s, int columns);
+
 /* Makes one line of UTF-8 of a text: ? for what is none, no controls. */
 void utf8_clean(char *s);
 

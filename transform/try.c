@@ -14,6 +14,7 @@
 #include "json.h"
 #include "printed.h"
 #include "rules_tests.h"
+#include "utf8.h"
 
 #define OBJECT_MAX (8 << 20)
 
@@ -75,7 +76,7 @@ text_line(const struct mapper *m, const struct trial *t, const char *name,
 	struct buf text = { 0 };
 
 	json_write(&text, value);
-	printf("  %-18s %-30s", name, text.data);
+	printf("  %-18s %-*s", name, utf8_width(text.data, 30), text.data);
 	if (rules_place(m->rules, t->map, name, &place) == 0)
 		printf(
 		    "  %-22s %s:%d", made_by(&place), place.file, place.line);

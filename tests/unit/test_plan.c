@@ -334,6 +334,9 @@ test_utf8(void **state)
 		    utf8_lower(utf8_upper(utf8_lower(utf8_upper(c)))));
 		buf_free(&b);
 	}
+	assert_int_equal(utf8_width("Z\xc3\xbcrich", 10), 11);
+	assert_int_equal(utf8_width("\xf0\x9f\x98\x80", 1), 4);
+	assert_int_equal(utf8_width("", 3), 3);
 }
 
 static struct value
