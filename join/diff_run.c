@@ -122,10 +122,23 @@ add_names(struct fold *f, const char *changed)
 	yyjson_doc_free(doc);
 }
 
+/* "  title, city" of ["title","city"]; names of attributes need no quotes. */
+static void
+add_plain(struct buf *b, const char *names)
+{
+	buf_str(b, "  ");
+	for (; *names != '\0'; names++) {
+		if (*names == ',')
+			buf_str(b, ", ");
+		else if (strchr("[]\"", *names) == NULL)
+			buf_char(b, *names);
+	}
+}
+
 static void
 print_fold(struct span *x, struct fold *f)
 {
-	const char *word = "changed", *type = "", *id = "";
+	const char *word = "changed", *type = "", *id = "", *name = NULL;
 	struct buf b = { 0 };
 	sqlite3_stmt *st;
 
@@ -141,12 +154,19 @@ print_fold(struct span *x, struct fold *f)
 	if (f->names.len > 0)
 		buf_char(&f->names, ']');
 	st = store_ask(x->s,
-	    "SELECT t.name, m.id FROM mesh m JOIN type t ON t.pk = m.type"
-	    " WHERE m.pk = ?",
+	    "SELECT t.name, m.id, coalesce(json_extract(b.text, "
+	    "'$.displayName'),"
+	    " json_extract(b.text, '$.name'), json_extract(b.text, '$.login'),"
+	    " json_extract(a.text, '$.displayName'),"
+	    " json_extract(a.text, '$.name'), json_extract(a.text, '$.login'))"
+	    " FROM mesh m JOIN type t ON t.pk = m.type"
+	    " LEFT JOIN body b ON b.mesh = m.pk"
+	    " LEFT JOIN attrs a ON a.pk = m.object WHERE m.pk = ?",
 	    "i", f->mesh);
 	if (store_row(x->s, st)) {
 		type = store_text(st, 0);
 		id = store_text(st, 1);
+		name = store_text(st, 2);
 	}
 	if (x->json) {
 		buf_fmt(&b, "{\"difference\":\"%s\"", word);
@@ -156,9 +176,10 @@ print_fold(struct span *x, struct fold *f)
 			msg_raw(&b, MSG_CHANGED, f->names.data, f->names.len);
 		buf_char(&b, '}');
 	} else {
-		buf_fmt(&b, "%-8s %s %s", word, type, id);
+		buf_fmt(&b, "%-8s %s %s%s%s", word, type,
+		    name != NULL ? name : "", name != NULL ? "  " : "", id);
 		if (f->before && f->after && f->names.len > 0)
-			buf_fmt(&b, " %s", f->names.data);
+			add_plain(&b, f->names.data);
 	}
 	store_end(st);
 	report_line(&b);

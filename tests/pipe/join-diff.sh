@@ -139,7 +139,7 @@ is 'or a part of them' "$(jq -r .stream <<<"$out" | sort -u)" Group
 first=$("$IDMESH" join runs --db "$TMP/copy.db" --json | jq -s '.[-3].run')
 run "$IDMESH" join diff --db "$TMP/copy.db" --run "$first" $((first + 1))
 is 'between two runs' "$status:$(tail -n 1 <<<"$out")" "0:0 added, $titles changed, 0 gone"
-like 'with names' "$out" '^changed +User .* \["title"\]$'
+like 'with names' "$out" '^changed +User Göran Ünal  [0-9a-f-]{36}  title$'
 run "$IDMESH" join diff --db "$TMP/copy.db" --run --json $((first + 1)) $((first + 2))
 is 'and the next' "$(jq -r .difference <<<"$out" | grep -c gone)" "$sales"
 run "$IDMESH" join diff --db "$TMP/copy.db" --run 1 99
