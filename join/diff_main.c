@@ -9,6 +9,7 @@
 #include "diff.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "log.h"
 #include "opt.h"
@@ -17,7 +18,7 @@
 struct question {
 	const char *db, *rules, *source;
 	int run, json;
-	int64_t limit;
+	int64_t limit, runs[2];
 };
 
 static int
@@ -62,18 +63,37 @@ with_rules(struct store *old, const struct question *q)
 	return rc;
 }
 
+/* 2, or okta:contoso/2 as the other commands call it, which names its source.
+ */
+static void
+take_run(struct question *q, const struct opt_use *use, char *arg, int64_t *run)
+{
+	char *slash = strrchr(arg, '/'), *end;
+	const char *number = slash != NULL ? slash + 1 : arg;
+
+	*run = strtoll(number, &end, 10);
+	if (*run <= 0 || *end != '\0')
+		opt_wrong(use, "%s is no run: 3, or okta:contoso/3", arg);
+	if (slash == NULL)
+		return;
+	*slash = '\0';
+	if (q->source != NULL && strcmp(q->source, arg) != 0)
+		opt_wrong(use, "runs of %s and of %s cannot be compared",
+		    q->source, arg);
+	q->source = arg;
+}
+
 static int
-answer(struct question *q, int argc, char **argv)
+answer(struct question *q)
 {
 	struct store *s;
 	int rc = store_open(&s, q->db, STORE_READ), closed;
 
 	if (rc != EXIT_DONE)
 		return rc;
-	(void)argc;
 	if (q->run)
-		rc = diff_runs(s, q->source, strtoll(argv[1], NULL, 10),
-		    strtoll(argv[2], NULL, 10), q->json != 0);
+		rc = diff_runs(
+		    s, q->source, q->runs[0], q->runs[1], q->json != 0);
 	else
 		rc = with_rules(s, q);
 	closed = report_close(s);
@@ -122,8 +142,7 @@ diff_main(int argc, char **argv)
 	if (!q.run && q.source != NULL)
 		opt_wrong(&use, "--source is for --run");
 	for (int i = 1; i < argc; i++)
-		if (strtoll(argv[i], NULL, 10) <= 0)
-			opt_wrong(&use, "%s is no number of a run", argv[i]);
+		take_run(&q, &use, argv[i], &q.runs[i - 1]);
 	q.rules = rules_of(q.db, q.rules);
-	return answer(&q, argc, argv);
+	return answer(&q);
 }

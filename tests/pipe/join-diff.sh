@@ -142,6 +142,11 @@ is 'between two runs' "$status:$(tail -n 1 <<<"$out")" "0:0 added, $titles chang
 like 'with names' "$out" '^changed +User Göran Ünal  [0-9a-f-]{36}  title$'
 run "$IDMESH" join diff --db "$TMP/copy.db" --run --json $((first + 1)) $((first + 2))
 is 'and the next' "$(jq -r .difference <<<"$out" | grep -c gone)" "$sales"
+same=$("$IDMESH" join diff --db "$TMP/copy.db" --run "$first" $((first + 1)))
+is 'runs as other commands name them' "$("$IDMESH" join diff --db "$TMP/copy.db" \
+	--run "okta:contoso/$first" "okta:contoso/$((first + 1))")" "$same"
+run "$IDMESH" join diff --db "$TMP/copy.db" --run okta:contoso/1 entra:contoso/2
+like 'but not of two sources' "$status:$err" '^100:.*cannot be compared'
 run "$IDMESH" join diff --db "$TMP/copy.db" --run 1 99
 like 'a run that is not there' "$status:$err" '^100:.*no run 99'
 sqlite3 "$TMP/copy.db" 'DELETE FROM change; UPDATE store SET oldest = newest + 1'
