@@ -328,11 +328,12 @@ approve(const char *db, const char *source, int64_t run)
 		left = sweep_chunk(&j);
 	if (left < 0)
 		rc = EXIT_TEMPORARY;
-	if (rc == EXIT_DONE)
+	if (rc == EXIT_DONE && j.store->newest > before)
 		log_info("deleted %lld objects; the next join sends it on",
-		    (long long)(j.store->newest > before
-				    ? j.store->newest - before
-				    : 0));
+		    (long long)(j.store->newest - before));
+	else if (rc == EXIT_DONE)
+		log_info("they are let go; the next join merges what is left "
+			 "of the mesh and sends it on");
 	store_close(j.store);
 	return rc;
 }

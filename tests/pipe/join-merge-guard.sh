@@ -149,7 +149,7 @@ like 'one that counts nothing, too' "$status:$err" '^100:.*rules.lua:[0-9]+: .*c
 rules 'join "User" { sources = { "okta" } }
 guard { change = { max = 1, attributes = { "emial" } } }'
 whole $O User | merge
-like 'or what nobody has' "$status:$err" '^100:.*rules.lua:[0-9]+: .*emial is an attribute of no type'
+like 'or what nobody has' "$status:$err" '^100:.*rules.lua:[0-9]+: .*unknown attribute "emial": did you mean "email"'
 db=$TMP/single.db
 rules 'join "User" { sources = { "okta" } }
 guard { leave = { max = 1, percent = 100 } }'
