@@ -49,7 +49,7 @@ static const struct opt table[] = {
 static const struct opt_use use = {
 	.name = "idmesh run",
 	.synopsis = "idmesh run CONFIG.json [-j N] [--mode auto|full|delta]\n"
-		    "idmesh run CONFIG.json --every 1h [--full-every 7d]",
+		    "idmesh run CONFIG.json [--every 1h] [--full-every 7d]",
 	.about = "Runs fetch, transform, join and sink together, restarts what "
 		 "dies,\nand ends with one summary and one exit code.",
 	.options = table,
@@ -133,8 +133,6 @@ read_times(struct run *r)
 {
 	r->every_ms = duration("--every", options.every);
 	r->full_every_ms = duration("--full-every", options.full_every);
-	if (r->full_every_ms > 0 && r->every_ms == 0)
-		opt_wrong(&use, "--full-every works only with --every");
 	r->stop_within_ms = duration("--stop-within", options.stop_within);
 	if (r->stop_within_ms == 0)
 		r->stop_within_ms = RUN_STOP_MS;

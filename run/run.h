@@ -144,7 +144,7 @@ int supervise(struct run *r);
 
 /* summary.c: what a round did, for people or as one line of JSON. */
 void summary_print(struct run *r);
-/* Milliseconds since the last complete full run began; -1: there is none. */
-int64_t summary_full_age(struct run *r);
+/* ms since the last complete full run began, and one was asked for; or -1. */
+int64_t summary_full_age(struct run *r, int64_t *tried_ms);
 
 #endif

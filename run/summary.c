@@ -148,6 +148,19 @@ keep_full(const struct run *run, struct runs *r, yyjson_doc *doc)
 		yyjson_doc_free(doc);
 }
 
+/* Or one that should have: a timer's rounds remember nothing themselves. */
+static void
+keep_tried(const struct run *run, struct runs *r, yyjson_doc *doc)
+{
+	const char *asked = json_text(yyjson_doc_get_root(doc), "asked");
+
+	if (is_ours(run, source_of(doc)) && asked != NULL &&
+	    strcmp(asked, MSG_FULL) == 0)
+		keep_newest(r, doc, source_of(doc));
+	else
+		yyjson_doc_free(doc);
+}
+
 /* What `join runs --json` says; -1 when there is nothing to be asked. */
 static int
 ask_join(const struct run *run, struct buf *out)
@@ -403,26 +416,44 @@ summary_print(struct run *run)
 	forget(&runs);
 }
 
-int64_t
-summary_full_age(struct run *run)
+/* Milliseconds since it began; -1 when it does not say so. */
+static int64_t
+age_of(yyjson_doc *doc)
 {
-	struct runs runs = { 0 };
+	const char *started = json_text(yyjson_doc_get_root(doc), "started");
+	int64_t at;
+
+	if (started == NULL ||
+	    clock_parse_rfc3339(started, strlen(started), &at) != 0)
+		return -1;
+	return clock_wall_ms() - at;
+}
+
+int64_t
+summary_full_age(struct run *run, int64_t *tried_ms)
+{
+	struct runs full = { 0 }, tried = { 0 };
 	struct buf out = { 0 };
-	int64_t age = -1, at, now = clock_wall_ms();
+	int64_t age = -1, one;
 
-	if (ask_join(run, &out) == 0)
-		each_line(run, &out, &runs, keep_full);
-	for (size_t i = 0; i < runs.n; i++) {
-		const char *started =
-		    json_text(yyjson_doc_get_root(runs.docs[i]), "started");
-
-		/* The source that waits longest decides. */
-		if (started != NULL &&
-		    clock_parse_rfc3339(started, strlen(started), &at) == 0 &&
-		    now - at > age)
-			age = now - at;
+	if (ask_join(run, &out) == 0) {
+		each_line(run, &out, &full, keep_full);
+		each_line(run, &out, &tried, keep_tried);
 	}
-	forget(&runs);
+	/* The source that waits longest decides. */
+	for (size_t i = 0; i < full.n; i++) {
+		one = age_of(full.docs[i]);
+		if (one > age)
+			age = one;
+	}
+	*tried_ms = -1;
+	for (size_t i = 0; i < tried.n; i++) {
+		one = age_of(tried.docs[i]);
+		if (*tried_ms < 0 || one < *tried_ms)
+			*tried_ms = one;
+	}
+	forget(&full);
+	forget(&tried);
 	buf_free(&out);
 	return age;
 }

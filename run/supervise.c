@@ -101,13 +101,16 @@ begin_stop(struct run *r)
 static const char *
 mode_now(struct run *r)
 {
-	int64_t age, again_ms = r->full_every_ms / FULL_AGAIN;
+	int64_t age, tried, again_ms = r->full_every_ms / FULL_AGAIN;
 
 	if (r->full_every_ms == 0 ||
 	    (r->full_ms >= 0 && clock_ms() - r->full_ms < again_ms))
 		return r->options->mode;
-	age = summary_full_age(r);
-	return age < 0 || age >= r->full_every_ms ? MSG_FULL : r->options->mode;
+	age = summary_full_age(r, &tried);
+	if ((age >= 0 && age < r->full_every_ms) ||
+	    (tried >= 0 && tried < again_ms))
+		return r->options->mode;
+	return MSG_FULL;
 }
 
 static void

@@ -242,6 +242,9 @@ for try in 7d:delta 1s:full; do
 	is "--full-every ${try%:*} after a start: ${try#*:}" "$(mode)" "${try#*:}"
 done
 
+run "$RUN" "$TMP/run.json" --full-every 7d
+is 'a single round after a full one is none' "$status:$(mode)" 0:delta
+
 # A source that is configured no longer makes no round full.
 long_ago() { sqlite3 "$TMP/state.db" "UPDATE run SET started = '2020-01-01T00:00:00.000Z' ${1:-}"; }
 source_file "$TMP/former.json" '.name = "former"'
@@ -253,6 +256,18 @@ start set "$RUN" "$TMP/run.json" --every 1h --full-every 7d
 wait_for logged '^okta:contoso run [0-9]+: done'
 stop set
 is 'the last full round of a source that was taken out does not count' "$(mode)" delta
+# The newest run was to be full and was not: of single rounds not each tries again.
+for try in '1 hour:delta' '22 hours:full'; do
+	long_ago
+	sqlite3 "$TMP/state.db" "UPDATE run SET asked = 'full',
+		started = strftime('%Y-%m-%dT%H:%M:%fZ', 'now', '-${try%:*}')
+		WHERE pk = (SELECT max(pk) FROM run)"
+	run "$RUN" "$TMP/run.json" --full-every 7d
+	is "a full round that was tried ${try%:*} ago: ${try#*:}" "$(mode)" "${try#*:}"
+done
+long_ago
+run "$RUN" "$TMP/run.json" --full-every 7d
+is 'a single round long after a full one is full' "$(mode)" full
 long_ago
 # The first round, which is a full one, cannot be fetched.
 stand_in fetch <<EOF
