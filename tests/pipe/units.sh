@@ -80,6 +80,13 @@ for unit in "$units"/*.service; do
 			paste -sd ' ')" 'clone3 sched_setscheduler'
 done
 
+# Nor may it do without the interfaces where it listens on tcp, which "hosts"
+# of a run file asks for.
+for unit in idmesh@ idmesh-round@; do
+	like "$unit lets ZeroMQ listen on tcp" \
+		"$(grep '^RestrictAddressFamilies=' "$units/$unit.service")" AF_NETLINK
+done
+
 # systemd orders units that conflict only where one is said to be after the other.
 round=$units/idmesh-round@.service
 is 'a round waits for the end of what it takes the place of' \
