@@ -87,6 +87,11 @@ for unit in idmesh@ idmesh-round@; do
 		"$(grep '^RestrictAddressFamilies=' "$units/$unit.service")" AF_NETLINK
 done
 
+# A mesh that a timer keeps sees hard deletes as late as one that a service keeps.
+full_every() { grep -o -- '--full-every [^ ]*' "$units/$1"; }
+is 'rounds are full as often by a timer' "$(full_every idmesh-round@.service)" \
+	"$(full_every idmesh@.service)"
+
 # systemd orders units that conflict only where one is said to be after the other.
 round=$units/idmesh-round@.service
 is 'a round waits for the end of what it takes the place of' \
