@@ -98,6 +98,10 @@ is 'a round waits for the end of what it takes the place of' \
 	"$(sed -n 's/^After=\(idmesh@\)/\1/p' "$round")" \
 	"$(sed -n 's/^Conflicts=//p' "$round")"
 
+is 'and its timer is in place of the same' \
+	"$(sed -n 's/^Conflicts=//p' "${round%.service}.timer")" \
+	"$(sed -n 's/^Conflicts=//p' "$round")"
+
 # The references of config(5) are what the units are handed.
 for unit in idmesh@ idmesh-round@; do
 	is "$unit hands over every secret of config(5)'s examples" \
