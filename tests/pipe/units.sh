@@ -102,6 +102,13 @@ is 'and its timer is in place of the same' \
 	"$(sed -n 's/^Conflicts=//p' "${round%.service}.timer")" \
 	"$(sed -n 's/^Conflicts=//p' "$round")"
 
+# A unit whose environment cannot be read fails at every start, and Restart=
+# has no exit code to judge by.
+transform=$units/idmesh-transform@.service
+is 'transforms are not started without their file' \
+	"$(sed -n 's/^AssertPathExists=//p' "$transform")" \
+	"$(sed -n 's/^EnvironmentFile=//p' "$transform")"
+
 # The references of config(5) are what the units are handed.
 for unit in idmesh@ idmesh-round@; do
 	is "$unit hands over every secret of config(5)'s examples" \
