@@ -109,6 +109,11 @@ is 'transforms are not started without their file' \
 	"$(sed -n 's/^AssertPathExists=//p' "$transform")" \
 	"$(sed -n 's/^EnvironmentFile=//p' "$transform")"
 
+# A full disk or a lock that is held is no reason to be off until somebody looks.
+is 'a service that fails for a time is never given up' \
+	"$(grep -E '^(Restart|StartLimit.*)=' "$units/idmesh@.service" | paste -sd ' ')" \
+	'StartLimitIntervalSec=0 Restart=on-failure'
+
 # The references of config(5) are what the units are handed.
 for unit in idmesh@ idmesh-round@; do
 	is "$unit hands over every secret of config(5)'s examples" \
